@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Each test drives a real server; a slow machine may need a while, a hung one must still end.
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+  },
+})
