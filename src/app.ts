@@ -1,0 +1,106 @@
+import formbody from '@fastify/formbody'
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { DestinationStream } from 'pino'
+import { catalogPlugin } from './catalog/plugin.ts'
+import { checkoutRoutes } from './checkout/routes.ts'
+import { closing } from './closing.ts'
+import type { Config } from './config.ts'
+import { dotsPlugin } from './dots/plugin.ts'
+import { errorHandler } from './error-handler.ts'
+import { healthRoutes } from './health.ts'
+import { makeLogger, newReference, RequestLog, requestFacts } from './logging.ts'
+import { assetRoutes } from './pages/routes.ts'
+import type { Shop } from './pages/shop.ts'
+import { securityHeaders } from './security-headers.ts'
+import { shopRoutes } from './shop/routes.ts'
+import { storePlugin } from './store/plugin.ts'
+import { addressCheck, readableAddress } from './visitors/addresses.ts'
+import { rateLimits } from './visitors/rate-limits.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    config: Config
+    /** The merchant, as the pages know it. */
+    shop: Shop
+    now: () => Date
+  }
+}
+
+// A link, its longest form included, is far below this; what is longer is refused before anything looks at it.
+const LARGEST_HEADERS = 16 * 1024
+/** A form of ours has a few short fields. */
+const LARGEST_BODY = 16 * 1024
+/** A request of a few hundred bytes that takes longer to arrive is not a buyer on a bad line. */
+const SLOWEST_REQUEST_MS = 15_000
+/** A socket without a byte in either direction for so long is gone; longer than any answer of ours takes. */
+const SILENT_SOCKET_MS = 30_000
+/** Longer than the idle timeout of common balancers (60 s), so that it is they who close. */
+const KEEP_ALIVE_MS = 65_000
+
+export interface AppOptions {
+  now?: () => Date
+  /** Where the log goes instead of stdout. */
+  logDestination?: DestinationStream
+}
+
+/**
+ * The whole service, ready to listen: its table of contents, in order.
+ *
+ * @throws CatalogError, StoreError where it cannot work with what it was given.
+ */
+export async function buildApp(config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
+  const now = options.now ?? (() => new Date())
+  const app = Fastify({
+    loggerInstance: makeLogger(config.logLevel, options.logDestination),
+    logController: new RequestLog({ requestIdLogLabel: 'reference' }),
+    genReqId: newReference,
+    trustProxy: (address) => config.trustsProxy(address),
+    rewriteUrl: readableAddress,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: LARGEST_HEADERS },
+    exposeHeadRoutes: true,
+    http: { maxHeaderSize: LARGEST_HEADERS },
+    bodyLimit: LARGEST_BODY,
+    requestTimeout: SLOWEST_REQUEST_MS,
+    connectionTimeout: SILENT_SOCKET_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    return503OnClosing: false,
+  })
+
+  try {
+    app.decorate('config', config)
+    app.decorate('now', now)
+    app.decorate('shop', shopOf(config))
+    await app.register(closing)
+    await app.register(requestFacts)
+    await app.register(securityHeaders, {
+      https: config.publicUrl.startsWith('https:'),
+      allowHttpCheckout: config.dots.allowHttpCheckout,
+    })
+    await app.register(errorHandler)
+    await app.register(rateLimits, config.rateLimit)
+    await app.register(addressCheck)
+    await app.register(catalogPlugin, { path: config.catalogPath })
+    await app.register(storePlugin, { databaseUrl: config.databaseUrl, now })
+    await app.register(dotsPlugin, { ...config.dots, now })
+    await app.register(formbody)
+    await app.register(healthRoutes)
+    await app.register(assetRoutes, { shop: app.shop })
+    await app.register(shopRoutes)
+    await app.register(checkoutRoutes)
+    return app
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+}
+
+function shopOf({ merchant, publicUrl }: Config): Shop {
+  const { name, supportEmail, accentColor, logoUrl } = merchant
+  return {
+    name,
+    publicUrl,
+    ...(supportEmail !== undefined && { supportEmail }),
+    ...(accentColor !== undefined && { accentColor }),
+    ...(logoUrl !== undefined && { logoUrl }),
+  }
+}

@@ -1,0 +1,43 @@
+import type { Catalog } from '../catalog/catalog.ts'
+import { availability, type Product, quantityLimits } from '../catalog/product.ts'
+import type { Cart } from '../links/cart.ts'
+import { NotForSaleError, QuantityError, UnknownSkuError } from './errors.ts'
+
+/** A line of the cart with the product that the catalog has for it. */
+export interface PricedLine {
+  product: Product
+  quantity: number
+}
+
+/** The cart as the catalog prices it now. `amountTotal` in cents. */
+export interface PricedCart {
+  lines: readonly PricedLine[]
+  amountTotal: number
+  currency: string
+}
+
+/**
+ * Looks every item up and checks that it may be sold in this quantity at this time.
+ *
+ * @throws UnknownSkuError, NotForSaleError, QuantityError: the first thing that stands in the way.
+ */
+export function priceCart(catalog: Catalog, cart: Cart, now: Date): PricedCart {
+  const lines = cart.map(({ sku, quantity }) => {
+    const product = catalog.find(sku)
+    if (product === undefined) throw new UnknownSkuError()
+    return { product, quantity }
+  })
+  for (const { product } of lines) {
+    const { state } = availability(product, now)
+    if (state !== 'available') throw new NotForSaleError(product, state)
+  }
+  for (const { product, quantity } of lines) {
+    const { minimum, maximum } = quantityLimits(product)
+    if (!Number.isSafeInteger(quantity) || quantity < minimum || quantity > maximum) {
+      throw new QuantityError({ minimum, maximum, name: product.name })
+    }
+  }
+  const amountTotal = lines.reduce((sum, { product, quantity }) => sum + product.amount * quantity, 0)
+  if (!Number.isSafeInteger(amountTotal)) throw new QuantityError()
+  return { lines, amountTotal, currency: lines[0]?.product.currency ?? 'usd' }
+}

@@ -1,0 +1,122 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { type LinkItems, printItem, printPermalink } from './cart.ts'
+import { MalformedLinkError } from './malformed-link.ts'
+import type { LinkParameters } from './parameters.ts'
+
+/** Name of the query parameter that carries the signature. */
+export const SIGNATURE_PARAMETER = 'link_signature'
+
+/** Changed with the shape of the covered text, so that a signature never speaks for a text of another shape. */
+const COVERED_VERSION = 'dots-buy-links/signed-link/1'
+
+/** 96 bits of a hash: only the merchant makes signed links, so nothing but chance could make two ids collide. */
+const LINK_ID_LENGTH = 16
+
+/** A link as it is read: what its path names, and what its query says. */
+export interface ReadLink {
+  readonly items: LinkItems
+  readonly parameters: LinkParameters
+}
+
+/** What only a signed link can set. */
+export interface SignedTerms {
+  /** Price of one unit in integer cents, at least 1. Only for a link with one product. */
+  readonly amount?: number
+  readonly customerId?: string
+  readonly userId?: string
+  readonly expiresAt?: Date
+  /** How many sales the link is good for, at least 1. */
+  readonly uses?: number
+}
+
+/**
+ * The signature of a link: HMAC-SHA256 under the first secret, base64url. Its last character is always a letter
+ * or a digit, so no mail program takes it for punctuation. Throws MalformedLinkError without a secret.
+ */
+export function signLink(link: ReadLink, secrets: readonly string[]): string {
+  const [secret] = secrets
+  if (!secret) throw new MalformedLinkError('there is no secret to sign with')
+  return mac(coveredText(link), secret)
+}
+
+/**
+ * Whether the merchant vouches for a link. A signature that no secret made is `invalid`, also where signing is
+ * switched off: the link was made with terms that are no longer known to be meant. Takes constant time for each secret.
+ */
+export function verifySignature(
+  link: ReadLink,
+  secrets: readonly string[],
+): 'unsigned' | 'valid' | 'invalid' {
+  const { signature } = link.parameters
+  if (signature === undefined) return 'unsigned'
+  const text = coveredText(link)
+  // The printed forms are compared, not the bytes that they mean: base64 has several texts for the same bytes.
+  const given = Buffer.from(signature, 'utf8')
+  let valid = false
+  for (const secret of secrets) {
+    const expected = Buffer.from(mac(text, secret), 'utf8')
+    if (secret !== '' && given.length === expected.length && timingSafeEqual(given, expected)) valid = true
+  }
+  return valid ? 'valid' : 'invalid'
+}
+
+/**
+ * A public id of a signed link, 16 URL-safe characters, the same whichever secret signed it and whatever attribution
+ * was appended. Meaningful only where `verifySignature` said `valid`.
+ */
+export function linkId(link: ReadLink): string {
+  return createHash('sha256').update(coveredText(link), 'utf8').digest('base64url').slice(0, LINK_ID_LENGTH)
+}
+
+/**
+ * Reads what a signed link sets. To be called only where `verifySignature` said `valid`; whether the link has expired
+ * is for the caller's clock. A valid signature over terms that make no sense is a mistake of who made the link, and
+ * selling on other terms would hide it: throws MalformedLinkError.
+ */
+export function signedTerms({ items, parameters }: ReadLink): SignedTerms {
+  const { amount, customerId, userId, expiresAt, uses } = parameters.signed
+  if (customerId !== undefined && userId !== undefined) {
+    throw new MalformedLinkError('customer_id and user_id exclude each other')
+  }
+  if (amount !== undefined && items.form === 'permalink' && items.cart.length > 1) {
+    throw new MalformedLinkError('amount is the price of one product, and the link has several')
+  }
+  return {
+    ...(amount !== undefined && { amount: parsePositive(amount, 'amount') }),
+    ...(customerId !== undefined && { customerId: parseUuid(customerId, 'customer_id') }),
+    ...(userId !== undefined && { userId: parseUuid(userId, 'user_id') }),
+    ...(expiresAt !== undefined && { expiresAt: parseTime(expiresAt) }),
+    ...(uses !== undefined && { uses: parsePositive(uses, 'uses') }),
+  }
+}
+
+/**
+ * What a signature vouches for. `tee?quantity=2` and `tee:2` are two texts: they are answered differently, and a
+ * signature that spoke for both would have to weigh a quantity in the query against one in the path. The two
+ * spellings of one sku, and the aliases of one parameter, come to one text.
+ */
+function coveredText({ items, parameters }: ReadLink): string {
+  const path = items.form === 'bare' ? printItem(items.sku) : printPermalink(items.cart)
+  return JSON.stringify([COVERED_VERSION, path, [...parameters.covered]])
+}
+
+function mac(text: string, secret: string): string {
+  return createHmac('sha256', secret).update(text, 'utf8').digest('base64url')
+}
+
+function parsePositive(text: string, name: string): number {
+  const value = Number(text)
+  if (/^[1-9][0-9]*$/.test(text) && Number.isSafeInteger(value)) return value
+  throw new MalformedLinkError(`${name} is not a whole number of at least 1`)
+}
+
+function parseUuid(text: string, name: string): string {
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text
+  throw new MalformedLinkError(`${name} is not a uuid`)
+}
+
+/** Unix seconds, which need no escaping in a URL. Eleven digits last until the year 5138. */
+function parseTime(text: string): Date {
+  if (/^[1-9][0-9]{0,10}$/.test(text)) return new Date(Number(text) * 1000)
+  throw new MalformedLinkError('expires_at is not a time in unix seconds')
+}

@@ -1,0 +1,44 @@
+import { html } from 'ghtml'
+import { DEFAULT_LOCALE, formatCount, formatMoney } from './money.ts'
+
+export interface OrderItem {
+  name: string
+  quantity: number
+  /** Cents, for one unit. */
+  amount: number
+}
+
+/** What a page knows of an order. Without a currency only names and quantities are shown. */
+export interface OrderSummary {
+  items: readonly OrderItem[]
+  /** Cents. */
+  amountTotal?: number
+  currency?: string
+  locale?: string
+}
+
+/** The order as a table with its total, in the buyer's way of writing numbers; nothing for an order of nothing. */
+export function orderSummary({
+  items,
+  amountTotal,
+  currency,
+  locale = DEFAULT_LOCALE,
+}: OrderSummary): string {
+  if (items.length === 0) return ''
+  const money = (cents: number) => (currency === undefined ? '' : formatMoney(cents, currency, locale))
+  const rows = items.map(({ name, quantity, amount }) => {
+    const count = formatCount(quantity, locale)
+    const each = currency === undefined ? count : `${count} × ${money(amount)}`
+    return html`<tr><th scope="row"><span dir="auto">${name}</span>!${
+      quantity === 1 ? '' : html`<span class="each">Quantity: <bdi>${each}</bdi></span>`
+    }</th><td><bdi>${money(amount * quantity)}</bdi></td></tr>`
+  })
+  return html`<table class="order" aria-label="Your order">
+<tbody>!${rows}</tbody>
+!${
+    amountTotal === undefined || currency === undefined
+      ? ''
+      : html`<tfoot><tr><th scope="row">Total</th><td><bdi>${money(amountTotal)}</bdi></td></tr></tfoot>`
+  }
+</table>`
+}

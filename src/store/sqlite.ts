@@ -1,0 +1,117 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import { checkoutQueries, type Step } from './checkouts.ts'
+import { migrations } from './migrations/migrations.ts'
+import { type Store, StoreError } from './store.ts'
+import type { Tables } from './tables.ts'
+
+/** Another process (a command beside the service) holds the file for milliseconds; a click waits this long for it. */
+const LOCK_PATIENCE_MS = 1_000
+const LOCK_POLL_MS = 15
+
+/**
+ * Opens the SQLite store at `path` (`:memory:` for none), makes its folder, and brings its tables up to date.
+ *
+ * WAL with full sync: a committed row survives the loss of power, since the row is the only memory of a click whose
+ * answer from Dots never came.
+ *
+ * @throws StoreError when the file cannot be opened, or holds something else.
+ */
+export async function openSqliteStore(
+  path: string,
+  { now = () => new Date() }: { now?: () => Date } = {},
+): Promise<Store> {
+  let database: DatabaseSync | undefined
+  try {
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+    database = new DatabaseSync(path)
+    const opened = database
+    await step(async () => {
+      // The wait for a lock is ours (see step): SQLite's own would hold up every other request of the process.
+      opened.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+    })
+    const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: kyselyDatabase(opened) }) })
+    await step(() => migrate(db))
+    return {
+      checkouts: checkoutQueries(db, step, now),
+      ping: () =>
+        step(async () => {
+          await sql`select 1 from checkouts limit 1`.execute(db)
+        }),
+      close: () => db.destroy(),
+    }
+  } catch (error) {
+    if (database?.isOpen) database.close()
+    throw asStoreError(error)
+  }
+}
+
+async function migrate(db: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+  const { error } = await migrator.migrateToLatest()
+  if (error !== undefined) throw error
+}
+
+/** `node:sqlite` behind the few calls that Kysely's own SQLite dialect makes. */
+function kyselyDatabase(database: DatabaseSync): SqliteDatabase {
+  return {
+    close: () => database.close(),
+    prepare(text) {
+      const statement = database.prepare(text)
+      const values = (parameters: readonly unknown[]): SQLInputValue[] => parameters.map(sqlInput)
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => statement.all(...values(parameters)),
+        run: (parameters) => statement.run(...values(parameters)),
+        iterate: (parameters) => statement.iterate(...values(parameters)),
+      }
+    },
+  }
+}
+
+function sqlInput(value: unknown): SQLInputValue {
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') {
+    return value
+  }
+  throw new TypeError(`SQLite takes no ${typeof value}`)
+}
+
+/** Runs `work`, again while another process holds the lock; a step is atomic, so nothing is done twice. */
+const step: Step = async (work) => {
+  const giveUpAt = performance.now() + LOCK_PATIENCE_MS
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      const failure = asStoreError(error)
+      if (failure.code !== 'SQLITE_BUSY' || performance.now() > giveUpAt) throw failure
+      await sleep(LOCK_POLL_MS * (0.5 + Math.random()))
+    }
+  }
+}
+
+/** SQLite's primary result codes that an operator can act on (sqlite.org/rescode.html). */
+const RESULT_CODES: Record<number, string> = {
+  5: 'SQLITE_BUSY',
+  6: 'SQLITE_BUSY',
+  8: 'SQLITE_READONLY',
+  10: 'SQLITE_IOERR',
+  11: 'SQLITE_CORRUPT',
+  13: 'SQLITE_FULL',
+  14: 'SQLITE_CANTOPEN',
+  26: 'SQLITE_NOTADB',
+}
+
+function asStoreError(error: unknown): StoreError {
+  if (error instanceof StoreError) return error
+  if (error instanceof Error && 'errcode' in error && typeof error.errcode === 'number') {
+    // The low byte is the primary code, the rest says where it came from.
+    return new StoreError(RESULT_CODES[error.errcode & 0xff] ?? `SQLITE_${error.errcode}`, error)
+  }
+  if (error instanceof Error && 'code' in error) return new StoreError(String(error.code), error)
+  return new StoreError('STORE_BUG', error)
+}

@@ -1,0 +1,57 @@
+import type { IncomingMessage } from 'node:http'
+import fp from 'fastify-plugin'
+import { AppError } from '../errors.ts'
+
+/** Where a request goes whose address cannot be read: past every hook and limit to one clean refusal. */
+const UNREADABLE = '/unreadable-address'
+/** UCP's permalinks ask for 2,048 octets at the least; four times that is beyond every link that a mail tool makes. */
+const LONGEST_ADDRESS = 8_192
+
+/**
+ * The router answers a broken percent-encoding by itself, outside of limits, headers and log. Such an address is
+ * therefore led to a route of its own.
+ */
+export function readableAddress(request: Pick<IncomingMessage, 'url'>): string {
+  const url = request.url ?? '/'
+  try {
+    decodeURIComponent(url.split('?', 1)[0] ?? '')
+    return url
+  } catch {
+    return UNREADABLE
+  }
+}
+
+class UnreadableAddressError extends AppError {
+  constructor() {
+    super(
+      'unreadable-address',
+      400,
+      'This link is damaged',
+      'It cannot be read. Please use the original link.',
+    )
+  }
+}
+
+class LongAddressError extends AppError {
+  constructor() {
+    super(
+      'address-too-long',
+      414,
+      'This link is too long',
+      'No link of this shop is so long. Please ask for a new one.',
+    )
+  }
+}
+
+/** Refuses addresses that are too long or cannot be read, as pages like any other. */
+export const addressCheck = fp(
+  async (app) => {
+    app.addHook('onRequest', async (request) => {
+      if (request.url.length > LONGEST_ADDRESS) throw new LongAddressError()
+    })
+    app.all(UNREADABLE, async () => {
+      throw new UnreadableAddressError()
+    })
+  },
+  { name: 'address-check' },
+)

@@ -1,0 +1,57 @@
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { AppError } from '../errors.ts'
+
+/** Looking around costs us little beside a buy attempt, which ends in a call to Dots. */
+const LOOKING_SHARE = 10
+/** Addresses remembered at one time: a few megabytes; a flood from more of them pushes out the oldest. */
+const REMEMBERED_ADDRESSES = 50_000
+
+/** 429: this address has used up its share. */
+export class TooManyAttemptsError extends AppError {
+  constructor(retryAfterSeconds: number) {
+    super(
+      'too-many-attempts',
+      429,
+      'Too many attempts',
+      'This link was opened too often from your connection. Please wait a moment and try again.',
+      { retryAfterSeconds },
+    )
+  }
+}
+
+export interface RateLimitOptions {
+  /** Buy attempts for each address (IPv6: each /64) in a window. */
+  max: number
+  windowSeconds: number
+}
+
+/**
+ * Limits by client address, before anything is parsed: buy links and unknown paths share one allowance, everything
+ * else ten times as much, health checks are free.
+ */
+export const rateLimits = fp<RateLimitOptions>(
+  async (app, { max, windowSeconds }) => {
+    const timeWindow = windowSeconds * 1000
+    await app.register(rateLimit, { global: false, cache: REMEMBERED_ADDRESSES })
+    const child = { timeWindow, cache: REMEMBERED_ADDRESSES }
+    const buying = app.createRateLimit({ ...child, max })
+    const looking = app.createRateLimit({ ...child, max: max * LOOKING_SHARE })
+
+    app.addHook('onRequest', async (request) => {
+      const area = areaOf(request)
+      if (area === 'health') return
+      const result = await (area === 'buying' ? buying : looking)(request)
+      if (!result.isAllowed && result.isExceeded)
+        throw new TooManyAttemptsError(Math.max(1, result.ttlInSeconds))
+    })
+  },
+  { name: 'rate-limits' },
+)
+
+function areaOf(request: FastifyRequest): 'health' | 'buying' | 'looking' {
+  const route = request.is404 ? undefined : request.routeOptions.url
+  if (route === '/healthz' || route === '/readyz') return 'health'
+  return route === undefined || route === '/buy' || route.startsWith('/buy/') ? 'buying' : 'looking'
+}

@@ -1,0 +1,111 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { resolveContinueTo } from '../../src/links/continue-to.ts'
+
+const shop = new URL('https://shop.example')
+const resolve = (raw: string) => resolveContinueTo(raw, shop)
+
+describe('continue_to', () => {
+  test('a path of our origin is kept, with its query', () => {
+    expect(resolve('/')).toBe('/')
+    expect(resolve('/products/tee?size=m')).toBe('/products/tee?size=m')
+  })
+
+  test('the canonical path is given, not the wish', () => {
+    expect(resolve('/a/../products/./tée')).toBe('/products/t%C3%A9e')
+  })
+
+  test('a fragment is dropped', () => {
+    expect(resolve('/products/tee#top')).toBe('/products/tee')
+  })
+
+  test.each([
+    '',
+    'products',
+    '?a',
+    '//evil.example',
+    '///evil.example',
+    '/\\evil.example',
+    '\\\\evil.example',
+    '/a\\b',
+    '/\t/evil.example',
+    '/\n/evil.example',
+    ' /a',
+    '/a b',
+    '/a\u00a0b',
+    '/a\u2028b',
+    '/a\0',
+    '/a\u007f',
+    'https://evil.example',
+    'https://shop.example/',
+    'javascript:alert(1)',
+    '/javascript:alert(1)',
+    '/https://evil.example',
+    '/.//evil.example',
+    '/..//evil.example',
+    '/%2e//evil.example',
+    '/a/..//evil.example',
+    '/\ud800',
+  ])('%j counts as absent', (raw) => {
+    expect(resolve(raw)).toBeUndefined()
+  })
+
+  test('a wish without bounds counts as absent', () => {
+    expect(resolve(`/${'a'.repeat(5000)}`)).toBeUndefined()
+  })
+
+  test.each([
+    '/buy',
+    '/buy/',
+    '/buy/tee',
+    '/buy?continue_to=/buy',
+    '/x/../buy/tee',
+    '/%62uy/tee',
+    '/buy%2Ftee',
+  ])('%j would lead from one link into the next and counts as absent', (raw) => {
+    expect(resolve(raw)).toBeUndefined()
+  })
+
+  test('a page that only begins like the buy route is kept', () => {
+    expect(resolve('/buying-guide')).toBe('/buying-guide')
+  })
+
+  test('the path of PUBLIC_URL does not hide the buy route', () => {
+    expect(resolveContinueTo('/shop/buy/tee', new URL('https://a.example/shop/'))).toBeUndefined()
+  })
+
+  test('whatever comes, the buyer stays on our origin', () => {
+    const piece = fc.constantFrom(
+      '/',
+      '\\',
+      '.',
+      '..',
+      '%2e',
+      '%2F',
+      '%5C',
+      '@',
+      ':',
+      '//',
+      '\t',
+      '?',
+      '#',
+      'evil.example',
+    )
+    const wish = fc.oneof(
+      fc.string({ unit: 'binary' }).map((text) => `/${text}`),
+      fc.array(piece).map((pieces) => `/${pieces.join('')}`),
+      fc.webPath().map((path) => `/${path}`),
+      fc.string({ unit: 'binary' }),
+    )
+    fc.assert(
+      fc.property(wish, (raw) => {
+        const target = resolve(raw)
+        if (target === undefined) return
+        expect(target).toMatch(/^\/(?![/\\])[\x21-\x7e]*$/)
+        expect(new URL(target, shop).origin).toBe(shop.origin)
+        expect(resolve(target)).toBe(target)
+      }),
+      { numRuns: 5000 },
+    )
+  })
+})

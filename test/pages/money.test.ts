@@ -1,0 +1,72 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { bestLocale, decimalAmount, formatCount, formatMoney, keptFormatters } from '../../src/pages/money.ts'
+
+describe('formatMoney', () => {
+  test('cents are written as the locale writes them', () => {
+    expect(formatMoney(250_000, 'usd', 'en-US')).toBe('$2,500.00')
+    expect(formatMoney(250_000, 'usd', 'de-DE')).toBe('2.500,00\u00a0$')
+    expect(formatMoney(1, 'usd', 'en-US')).toBe('$0.01')
+  })
+
+  test('a currency without cents is not divided', () => {
+    expect(formatMoney(2500, 'jpy', 'en-US')).toBe('¥2,500')
+    expect(decimalAmount(2500, 'jpy')).toBe('2500')
+    expect(decimalAmount(2505, 'usd')).toBe('25.05')
+  })
+
+  test('an unknown locale or currency still shows the amount', () => {
+    expect(formatMoney(2500, 'usd', 'no such locale')).toBe('$25.00')
+    expect(formatMoney(2500, 'dollars', 'en-US')).toBe('25.00 dollars')
+  })
+
+  test('no amount, currency or locale makes it throw', () => {
+    fc.assert(
+      fc.property(fc.double(), fc.string(), fc.string(), (cents, currency, locale) => {
+        expect(typeof formatMoney(cents, currency, locale)).toBe('string')
+        expect(typeof formatCount(cents, locale)).toBe('string')
+      }),
+    )
+  })
+
+  test('ten thousand locales from strangers keep no more than a hundred formatters', () => {
+    for (let count = 0; count < 10_000; count++) formatMoney(1, 'usd', `xx-${count}`)
+    expect(keptFormatters()).toBeLessThanOrEqual(100)
+    expect(formatMoney(2500, 'usd', 'en-US')).toBe('$25.00')
+  })
+})
+
+describe('bestLocale', () => {
+  test.each([
+    [undefined, 'en-US'],
+    ['', 'en-US'],
+    ['*', 'en-US'],
+    ['de-AT,de;q=0.9,en;q=0.8', 'de-AT'],
+    ['en;q=0.5, fr-CA', 'fr-CA'],
+    ['fr;q=0, de;q=0.1', 'de'],
+    ['fr;q=nonsense, de', 'de'],
+    ['ar-u-nu-latn', 'ar'],
+    ['not_a_tag, pt-BR;q=0.3', 'pt-BR'],
+    ['xx-nowhere', 'en-US'],
+    ["<script>'\u0000", 'en-US'],
+  ])('%j is answered with %s', (header, locale) => {
+    expect(bestLocale(header)).toBe(locale)
+  })
+
+  test('any header gives a locale that Intl takes', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[a-zA-Z0-9,;=.*-]*$/)),
+        (header) => {
+          expect(() => new Intl.NumberFormat(bestLocale(header))).not.toThrow()
+        },
+      ),
+    )
+  })
+
+  test('a header of a megabyte is answered at once', () => {
+    const started = performance.now()
+    bestLocale('en-x,'.repeat(200_000))
+    expect(performance.now() - started).toBeLessThan(50)
+  })
+})

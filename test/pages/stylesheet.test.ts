@@ -1,0 +1,94 @@
+import fc from 'fast-check'
+import fastify from 'fastify'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { AA_TEXT_CONTRAST, contrastRatio, parseHex, type Rgb } from '../../src/pages/contrast.ts'
+import { assetRoutes } from '../../src/pages/routes.ts'
+import { stylesheet, stylesheetPath } from '../../src/pages/stylesheet.ts'
+import { SHOP } from './every-page.ts'
+
+function color(css: string, name: string): Rgb {
+  const found = parseHex(new RegExp(`--${name}: (#[0-9a-f]{6})`).exec(css)?.[1] ?? '')
+  if (found === undefined) throw new Error(`no colour --${name}`)
+  return found
+}
+
+/** The declarations of the light mode and those of the dark one. */
+function modes(css: string): [light: string, dark: string] {
+  const [light = '', dark = ''] = css.split('@media (prefers-color-scheme: dark)')
+  return [light, dark]
+}
+
+const hex = fc.integer({ min: 0, max: 0xffffff }).map((value) => `#${value.toString(16).padStart(6, '0')}`)
+
+describe('the stylesheet', () => {
+  test('every accent keeps links and button text at AA in light and dark', () => {
+    fc.assert(
+      fc.property(hex, (accent) => {
+        const [light, dark] = modes(stylesheet(accent))
+        for (const mode of [light, dark]) {
+          for (const ground of ['page', 'card']) {
+            for (const ink of ['accent-ink', 'ink', 'muted']) {
+              expect(contrastRatio(color(mode, ink), color(mode, ground))).toBeGreaterThanOrEqual(
+                AA_TEXT_CONTRAST,
+              )
+            }
+          }
+        }
+        const fill = parseHex(accent) ?? [0, 0, 0]
+        expect(contrastRatio(color(light, 'on-accent'), fill)).toBeGreaterThanOrEqual(AA_TEXT_CONTRAST)
+      }),
+      { examples: [['#ffffff'], ['#000000'], ['#ffe066'], ['#777777']] },
+    )
+  })
+
+  test('black on white is the largest contrast there is', () => {
+    expect(contrastRatio([0, 0, 0], [255, 255, 255])).toBeCloseTo(21)
+  })
+
+  test('an accent that is no colour cannot put anything into the style', () => {
+    fc.assert(
+      fc.property(fc.string(), (accent) => {
+        if (parseHex(accent) === undefined) expect(stylesheet(accent)).toBe(stylesheet())
+      }),
+      { examples: [['red;} body{display:none'], ['#12345'], ['#1234567'], ['#ffffff\n']] },
+    )
+  })
+
+  test('another accent makes another path', () => {
+    expect(stylesheetPath(SHOP)).toMatch(/^\/assets\/style-[0-9a-f]{16}\.css$/)
+    expect(stylesheetPath({ ...SHOP, accentColor: '#aa3300' })).not.toBe(stylesheetPath(SHOP))
+  })
+})
+
+describe('the asset route', () => {
+  const app = fastify()
+  let origin = ''
+
+  beforeAll(async () => {
+    await app.register(assetRoutes, { shop: SHOP })
+    origin = await app.listen({ port: 0, host: '127.0.0.1' })
+  })
+  afterAll(() => app.close())
+
+  test('the stylesheet is served under its hash, for ever', async () => {
+    const answer = await fetch(origin + stylesheetPath(SHOP))
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-type')).toBe('text/css; charset=utf-8')
+    expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+    expect(await answer.text()).toBe(stylesheet())
+  })
+
+  test('the name of another version gets the style that is here, and no cache keeps it', async () => {
+    const answer = await fetch(`${origin}/assets/style-0123456789abcdef.css`)
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('cache-control')).toBe('no-cache')
+  })
+
+  test.each(['style-.css', 'style-xyz.css', 'other.css', '..%2f..%2fpackage.json'])(
+    '%s is not found',
+    async (file) => {
+      expect((await fetch(`${origin}/assets/${file}`)).status).toBe(404)
+    },
+  )
+})

@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { onTestFinished } from 'vitest'
+import { buildApp } from '../src/app.ts'
+import { loadConfig } from '../src/config.ts'
+import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/sandbox.ts'
+
+export const CREDENTIALS = { clientId: 'test-client', apiKey: 'test-key-5d41402abc4b2a76' }
+
+/** What most tests sell. */
+export const PRODUCTS = [
+  {
+    sku: 'tee',
+    name: 'Black T-shirt, M',
+    description: 'Heavy cotton.',
+    images: ['https://shop.example/tee.jpg'],
+    amount: 2500,
+    metadata: { color: 'black' },
+    after_completion: { custom_message: 'See you soon.' },
+  },
+  { sku: 'mug', name: 'Mug', amount: 1200, adjustable_quantity: { minimum: 2, maximum: 6 } },
+  { sku: 'lamp', name: 'Lamp', amount: 9900, active: false, inactive_message: 'Back in spring.' },
+]
+
+export interface Service {
+  app: FastifyInstance
+  /** Where the service answers; also its PUBLIC_URL. */
+  url: string
+  sandbox: Sandbox
+  /** The log so far, a parsed line each. */
+  log: Record<string, unknown>[]
+  /** The raw text of the log. */
+  logText(): string
+  folder: string
+  catalogPath: string
+  databasePath: string
+  /** A request that follows no redirect. */
+  get(path: string, init?: RequestInit): Promise<Response>
+}
+
+export interface ServiceOptions {
+  products?: unknown[]
+  env?: Record<string, string>
+  now?: () => Date
+  sandbox?: Partial<SandboxOptions>
+}
+
+/** A real service on a free port, with its own sandbox, catalog and database; all gone when the test is over. */
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const folder = await mkdtemp(join(tmpdir(), 'buy-links-test-'))
+  const catalogPath = join(folder, 'catalog.json')
+  const databasePath = join(folder, 'buy-links.db')
+  await writeFile(catalogPath, JSON.stringify({ products: options.products ?? PRODUCTS }))
+  const now = options.now === undefined ? {} : { now: options.now }
+  const sandbox = await startSandbox({ ...CREDENTIALS, ...now, ...options.sandbox })
+  const port = await freePort()
+  const url = `http://localhost:${port}`
+  const config = await loadConfig({
+    DOTS_CLIENT_ID: CREDENTIALS.clientId,
+    DOTS_API_KEY: CREDENTIALS.apiKey,
+    DOTS_API_URL: sandbox.url,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    PUBLIC_URL: url,
+    CATALOG_PATH: catalogPath,
+    DATABASE_URL: `sqlite:${databasePath}`,
+    RATE_LIMIT_MAX: '100000',
+    ...options.env,
+  })
+  const lines: string[] = []
+  const app = await buildApp(config, { ...now, logDestination: { write: (line) => void lines.push(line) } })
+  await app.listen({ host: config.host, port })
+  onTestFinished(async () => {
+    await app.close()
+    await sandbox.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+  return {
+    app,
+    url,
+    sandbox,
+    get log() {
+      return lines.map((line): Record<string, unknown> => JSON.parse(line))
+    },
+    logText: () => lines.join(''),
+    folder,
+    catalogPath,
+    databasePath,
+    get: (path, init) => fetch(url + path, { redirect: 'manual', ...init }),
+  }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>()
+  const probe = createServer().listen(0, '127.0.0.1', () => {
+    const address = probe.address()
+    probe.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0))
+  })
+  return promise
+}
