@@ -37,7 +37,7 @@ export interface LinkParameters {
   /** `CONFLICTING` where the link carries two. */
   readonly signature?: string
   /**
-   * Every parameter that a signature covers, by canonical name, with all its values as given: also the bad ones
+   * Every parameter that a signature covers, by canonical name, with all its values as decoded: also the bad ones
    * and the contradictory ones, so that adding one of those is noticed. Names and values are sorted.
    */
   readonly covered: ReadonlyMap<string, readonly string[]>

@@ -10,7 +10,10 @@ export interface QueryPair {
  */
 export const MAX_PAIRS = 256
 
-/** Splits query and urlencoded body into pairs, the query's first, `MAX_PAIRS` at the most. Never throws. */
+/**
+ * Splits query and urlencoded body into pairs, the query's first, `MAX_PAIRS` at the most. Bad percent escapes stay as
+ * they are, bytes that are no UTF-8 become U+FFFD. Never throws. Source: WHATWG URL, application/x-www-form-urlencoded.
+ */
 export function splitPairs(rawQuery: string, body = ''): QueryPair[] {
   const query = split(rawQuery.replace(/^\?/, ''), MAX_PAIRS)
   return [...query, ...split(body, MAX_PAIRS - query.length)]

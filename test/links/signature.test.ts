@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
@@ -97,6 +98,24 @@ describe('a signature', () => {
     expect(verify(sign('tee?qty=2').replace('qty', 'quantity').replace('tee', '~dGVl'))).toBe('valid')
     expect(verify(`${sign('tee?email=a@example.com&uses=1')}&buyer/email=a%40example.com`)).toBe('valid')
     expect(verify(sign('a:1,a:1').replace('a:1,a:1', 'a:2'))).toBe('valid')
+  })
+
+  test('survives a mail tool that writes the plus of an address as it is', () => {
+    const link = sign('tee?buyer/email=bob%2Bshop%40example.com')
+    expect(verify(link.replace('%2B', '+'))).toBe('valid')
+  })
+
+  test('is made of a text that must not change, or every link in the wild breaks', () => {
+    const text = '["dots-buy-links/signed-link/1","tee",[["amount",["900"]],["metadata_a",["1","2"]]]]'
+    const signature = createHmac('sha256', 'first-secret').update(text).digest('base64url')
+    expect(verify(`tee?metadata_a=2&amount=900&metadata[a]=1&link_signature=${signature}`)).toBe('valid')
+  })
+
+  test('under an empty secret is a forgery', () => {
+    const signature = createHmac('sha256', '')
+      .update('["dots-buy-links/signed-link/1","tee",[]]')
+      .digest('base64url')
+    expect(verify(`tee?link_signature=${signature}`, undefined, ['', 'first-secret'])).toBe('invalid')
   })
 
   test('leaves out what mail tools append', () => {
