@@ -1,14 +1,17 @@
-import formbody from '@fastify/formbody'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { DestinationStream } from 'pino'
 import { catalogPlugin } from './catalog/plugin.ts'
+import { salesLimit } from './catalog/product.ts'
 import { checkoutRoutes } from './checkout/routes.ts'
+import { soldItems } from './checkout/sold-items.ts'
 import { closing } from './closing.ts'
 import type { Config } from './config.ts'
 import { dotsPlugin } from './dots/plugin.ts'
 import { errorHandler } from './error-handler.ts'
 import { healthRoutes } from './health.ts'
+import { linkPath } from './links/link-builder.ts'
 import { makeLogger, newReference, RequestLog, requestFacts } from './logging.ts'
+import { type OrdersPace, ordersPlugin } from './orders/plugin.ts'
 import { assetRoutes } from './pages/routes.ts'
 import type { Shop } from './pages/shop.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -30,6 +33,7 @@ declare module 'fastify' {
 const LARGEST_HEADERS = 16 * 1024
 /** A form of ours has a few short fields. */
 const LARGEST_BODY = 16 * 1024
+const FORM = 'application/x-www-form-urlencoded'
 /** A request of a few hundred bytes that takes longer to arrive is not a buyer on a bad line. */
 const SLOWEST_REQUEST_MS = 15_000
 /** A socket without a byte in either direction for so long is gone; longer than any answer of ours takes. */
@@ -41,6 +45,8 @@ export interface AppOptions {
   now?: () => Date
   /** Where the log goes instead of stdout. */
   logDestination?: DestinationStream
+  /** How fast the work behind the shop goes, for tests. */
+  ordersPace?: Partial<OrdersPace>
 }
 
 /**
@@ -82,7 +88,23 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await app.register(catalogPlugin, { path: config.catalogPath })
     await app.register(storePlugin, { databaseUrl: config.databaseUrl, now })
     await app.register(dotsPlugin, { ...config.dots, now })
-    await app.register(formbody)
+    // The text as it came: `links` reads queries and forms by one set of rules, and sees what was given twice.
+    app.addContentTypeParser(
+      FORM,
+      { parseAs: 'string' },
+      async (_request: FastifyRequest, text: string) => text,
+    )
+    const publicUrl = new URL(config.publicUrl)
+    await app.register(ordersPlugin, {
+      webhookSecrets: config.dots.webhookSecrets,
+      fulfillment: config.fulfillment,
+      publicUrl: config.publicUrl,
+      now,
+      salesLimit: (sku) => salesLimit(app.catalog.current.find(sku)),
+      soldItems: (cart, amountTotal) => soldItems(app.catalog.current, cart, amountTotal),
+      linkTo: (cart) => linkPath(cart, publicUrl),
+      ...(options.ordersPace !== undefined && { pace: options.ordersPace }),
+    })
     await app.register(healthRoutes)
     await app.register(assetRoutes, { shop: app.shop })
     await app.register(shopRoutes)

@@ -139,14 +139,14 @@ function readSecretFile(raw: Record<string, string>, name: string, problems: str
     problems.push(`${name} and ${name}_FILE are both set: keep one of them.`)
     return
   }
+  // The one sentence below says it all: without a stand-in the same setting would be reported as missing too.
+  raw[name] = settingMessages[name]?.placeholder ?? 'unreadable'
   try {
     const secret = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '')
-    if (secret === '') problems.push(`${name}_FILE names an empty file: write the secret into it.`)
+    if (secret.trim() === '') problems.push(`${name}_FILE names an empty file: write the secret into it.`)
     else raw[name] = secret
   } catch {
     problems.push(`${name}_FILE names a file that cannot be read: check the path and its permissions.`)
-    // The one sentence above says it all: without this the same setting would be reported as missing too.
-    raw[name] = settingMessages[name]?.placeholder ?? 'unreadable'
   }
 }
 

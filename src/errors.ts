@@ -33,7 +33,7 @@ export class AppError extends Error {
   }
 
   /** Level of its one log line: strangers' mistakes are `info`, our own and the upstream's are above. */
-  get logLevel(): 'info' | 'warn' | 'error' {
+  get logLevel(): 'debug' | 'info' | 'warn' | 'error' {
     return this.status >= 500 ? 'warn' : 'info'
   }
 }

@@ -111,12 +111,8 @@ export const settingFormats: Record<string, (text: string) => boolean> = {
     (entry) => /^whsec_(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}={0,2})?$/.test(entry) && entry.length > 6,
   ),
   'secret-list': eachOf((entry) => entry.length > 0),
-  'host-list': eachOf((entry) => {
-    const url = parseUrl(`https://${entry}`)
-    return (
-      url !== undefined && url.host !== '' && url.pathname === '/' && url.search === '' && url.username === ''
-    )
-  }),
+  // A wildcard would be taken for a name that no host has, and every sale would be refused.
+  'host-list': eachOf((entry) => /^[^*/\\?#@\s]+$/.test(entry) && URL.canParse(`https://${entry}`)),
   'cidr-list': eachOf(isNetwork),
   database: (text) => /^sqlite:.+/.test(text),
   'not-yet': () => false,

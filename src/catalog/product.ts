@@ -248,3 +248,8 @@ export function quantityLimits(product: Pick<Product, 'adjustable_quantity'>): {
     product.adjustable_quantity ?? {}
   return { minimum, maximum }
 }
+
+/** How many completed sales the product may have at the most; undefined: any number. */
+export function salesLimit(product: Pick<Product, 'restrictions'> | undefined): number | undefined {
+  return product?.restrictions?.completed_sessions?.limit
+}

@@ -7,7 +7,7 @@ import { confirmingPage, expiredPage, paidPage, stillOpenPage } from '../pages/s
 import type { Checkout } from '../store/checkout.ts'
 import { StoreError } from '../store/store.ts'
 import { UnknownCheckoutError } from './errors.ts'
-import { type Standing, settleCheckout } from './settle-checkout.ts'
+import { type Standing, standingOf } from './standing.ts'
 
 // The first looks come quickly, since most payments are confirmed within seconds; a tab that stays open all day must
 // not ask Dots every few seconds.
@@ -36,10 +36,10 @@ export const returnRoutes: FastifyPluginAsyncTypebox<{ deadlineMs: number }> = a
 ) => {
   app.get('/success', returnRoute, async (request, reply) => {
     if (request.validationError) throw new UnknownCheckoutError()
-    const { checkout: id, look } = request.query
-    const lookAgain = nextLook(id, look)
+    const { checkout: id, look: looks } = request.query
+    const lookAgain = nextLook(id, looks)
     const reference = request.id
-    const standing = await standingOf(request, reply, id)
+    const standing = await look(request, reply, id)
     if (standing === 'store-down') {
       return page(reply, confirmingPage(app.shop, { lookAgain, reference }))
     }
@@ -74,7 +74,7 @@ export const returnRoutes: FastifyPluginAsyncTypebox<{ deadlineMs: number }> = a
   app.get('/cancel', returnRoute, async (request, reply) => {
     if (request.validationError) throw new UnknownCheckoutError()
     const { checkout: id } = request.query
-    const standing = await standingOf(request, reply, id)
+    const standing = await look(request, reply, id)
     if (standing === 'store-down') {
       return page(
         reply,
@@ -101,7 +101,7 @@ export const returnRoutes: FastifyPluginAsyncTypebox<{ deadlineMs: number }> = a
     }
   })
 
-  async function standingOf(
+  async function look(
     request: FastifyRequest,
     reply: FastifyReply,
     id: string,
@@ -117,14 +117,8 @@ export const returnRoutes: FastifyPluginAsyncTypebox<{ deadlineMs: number }> = a
       return 'store-down'
     }
     if (checkout === undefined) throw new UnknownCheckoutError()
-    const deps = {
-      dots: app.dots,
-      checkouts: app.store.checkouts,
-      log: request.log,
-      now: app.now,
-      deadlineMs,
-    }
-    return settleCheckout(deps, checkout)
+    const settle = { ...app.settle, log: request.log }
+    return standingOf({ dots: app.dots, settle, deadlineMs }, checkout)
   }
 
   /** The link back where Dots cannot be asked: the same session while it should be open, the link itself after that. */

@@ -3,18 +3,20 @@ import { quantityLimits } from '../catalog/product.ts'
 import { RETURN_DEADLINE_MS } from '../dots/client.ts'
 import { type Cart, parseItems } from '../links/cart.ts'
 import { resolveContinueTo } from '../links/continue-to.ts'
-import { buildLink } from '../links/link-builder.ts'
+import { linkPath } from '../links/link-builder.ts'
 import { type LinkParameters, readParameters } from '../links/parameters.ts'
 import { QuantityError, UnknownSkuError } from './errors.ts'
 import { priceCart } from './priced-cart.ts'
 import { returnRoutes } from './return-routes.ts'
-import { startCheckout } from './start-checkout.ts'
+import { refuseSoldOut, startCheckout } from './start-checkout.ts'
 
 type BuyRequest = FastifyRequest<{ Params: { items: string } }>
 
 /** The links themselves and the way back from the checkout. */
 export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
   const publicUrl = new URL(app.config.publicUrl)
+  // A body that is not read could ask for something else than what is sold: better a 415 than the wrong sale.
+  app.removeContentTypeParser(['application/json', 'text/plain'])
 
   app.get('/buy', async (request, reply) => {
     const { continueTo } = readParameters(rawQuery(request))
@@ -38,7 +40,8 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
 
   // A HEAD tells how the GET would go, and opens nothing.
   app.head<{ Params: { items: string } }>('/buy/:items', async (request, reply) => {
-    priceCart(app.catalog.current, readLink(request).cart, app.now())
+    const priced = priceCart(app.catalog.current, readLink(request).cart, app.now())
+    await refuseSoldOut(priced, app.store.checkouts, request.log)
     return reply.type('text/html; charset=utf-8').send()
   })
 
@@ -75,7 +78,7 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
         publicUrl: app.config.publicUrl,
         expiresIn: app.config.checkoutExpiresIn,
         now: app.now,
-        linkTo: (items) => pathOf(buildLink({ publicUrl, items })),
+        linkTo: (items) => linkPath(items, publicUrl),
       },
       cart,
       parameters,
@@ -93,9 +96,4 @@ export function rawQuery(request: FastifyRequest): string {
 
 function formBody(request: FastifyRequest): string | undefined {
   return typeof request.body === 'string' ? request.body : undefined
-}
-
-function pathOf(link: string): string {
-  const url = new URL(link)
-  return url.pathname + url.search
 }

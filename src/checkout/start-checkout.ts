@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { Catalog } from '../catalog/catalog.ts'
+import { salesLimit } from '../catalog/product.ts'
 import type { DotsClient, OpenSession } from '../dots/client.ts'
 import { DotsError } from '../dots/errors.ts'
 import type { Cart } from '../links/cart.ts'
+import type { Log } from '../log.ts'
+import { merchantMetadata } from '../orders/session-metadata.ts'
 import type { NewCheckout } from '../store/checkout.ts'
 import { type CheckoutStore, StoreError } from '../store/store.ts'
-import type { Log } from './log.ts'
+import { NotForSaleError } from './errors.ts'
 import { type PricedCart, priceCart } from './priced-cart.ts'
-import { type Buyer, cartOf, merchantMetadata, sessionRequest } from './session-request.ts'
+import { type Buyer, cartOf, sessionRequest } from './session-request.ts'
 
 export interface StartCheckout {
   catalog: Catalog
@@ -39,6 +42,7 @@ export interface StartedCheckout {
 export async function startCheckout(deps: StartCheckout, cart: Cart, buyer: Buyer): Promise<StartedCheckout> {
   const { catalog, checkouts, dots, log, now } = deps
   const priced = priceCart(catalog, cart, now())
+  await refuseSoldOut(priced, checkouts, log)
   const checkoutId = randomUUID()
   const request = sessionRequest(priced, buyer, {
     checkoutId,
@@ -82,6 +86,24 @@ export async function startCheckout(deps: StartCheckout, cart: Cart, buyer: Buye
     { session: session.id },
   )
   return { checkoutId, checkoutUrl }
+}
+
+/**
+ * Counts completed sales, never clicks: an open checkout may end unpaid. A store that cannot count stops no sale.
+ *
+ * @throws NotForSaleError for the first product whose sales have come to its limit.
+ */
+export async function refuseSoldOut(priced: PricedCart, checkouts: CheckoutStore, log: Log): Promise<void> {
+  for (const { product } of priced.lines) {
+    const limit = salesLimit(product)
+    if (limit === undefined) continue
+    try {
+      if ((await checkouts.countSales(product.sku)) >= limit) throw new NotForSaleError(product, 'sold-out')
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      log.error({ sku: product.sku, code: error.code }, 'the store could not count sales; the sale goes on')
+    }
+  }
 }
 
 function newCheckout(

@@ -100,7 +100,7 @@ export class DotsClient {
     }
     const checkoutUrl = this.checkUrl(session.checkout_session_url)
     if (checkoutUrl === undefined) {
-      throw new DotsUnsafeUrlError({ facts: { status: answer.facts.status, host: hostOf(session) } })
+      throw new DotsUnsafeUrlError({ facts: { dotsStatus: answer.facts.dotsStatus, host: hostOf(session) } })
     }
     return { session, checkoutUrl }
   }
@@ -169,7 +169,7 @@ export class DotsClient {
       throw transportError(error)
     }
     const facts: AnswerFacts = {
-      status: answer.statusCode,
+      dotsStatus: answer.statusCode,
       bytes: bytes.length,
       // Two lines with one hash are the same nonsense; the text itself may hold what a log must not.
       sha256: createHash('sha256').update(bytes).digest('hex').slice(0, 16),
@@ -183,8 +183,8 @@ export class DotsClient {
     throw this.#refusal(answer, json, facts)
   }
 
-  #refusal(answer: Dispatcher.ResponseData, json: unknown, { status }: AnswerFacts): DotsError {
-    const facts = { status, dotsCode: refusalCode(json) }
+  #refusal(answer: Dispatcher.ResponseData, json: unknown, { dotsStatus: status }: AnswerFacts): DotsError {
+    const facts = { dotsStatus: status, dotsCode: refusalCode(json) }
     const retryAfterSeconds = parseRetryAfter(single(answer.headers['retry-after']), this.#now())
     if (status === 401 || status === 403) {
       this.#credentials = 'refused'
@@ -200,7 +200,7 @@ export class DotsClient {
 
 interface AnswerFacts {
   [fact: string]: unknown
-  status: number
+  dotsStatus: number
   bytes: number
   sha256: string
 }

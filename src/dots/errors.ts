@@ -4,10 +4,8 @@ import { AppError, type ErrorDetails } from '../errors.ts'
 const DEFAULT_RETRY_SECONDS = 5
 
 const TITLE = 'The checkout could not be opened'
-const PASSING =
-  'The payment service is not answering right now. Please try again in a moment.'
-const LASTING =
-  'The shop cannot open a checkout right now. Please tell the shop, it can put this right.'
+const PASSING = 'The payment service is not answering right now. Please try again in a moment.'
+const LASTING = 'The shop cannot open a checkout right now. Please tell the shop, it can put this right.'
 
 /**
  * What a failed call to Dots leaves behind: `none`, surely no session; `maybe`, one may exist, and the sweep has to

@@ -48,6 +48,7 @@ const SessionFields = {
   client_reference_id: Type.String({ maxLength: 200 }),
   amount_total: Type.Integer(),
   created: Type.String({ maxLength: 40 }),
+  success_url: Type.String({ maxLength: LONGEST_URL }),
 }
 export const SessionSchema = Type.Partial(Type.Object(SessionFields))
 export type Session = Static<typeof SessionSchema>

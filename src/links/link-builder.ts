@@ -70,6 +70,12 @@ export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRe
   return endPlainly(`${base}/buy/${segment}${pairs.length > 0 ? `?${printQuery(pairs)}` : ''}`)
 }
 
+/** The plain link to a cart as a path of our own origin. Throws MalformedLinkError. */
+export function linkPath(items: Cart, publicUrl: URL): string {
+  const url = new URL(buildLink({ publicUrl, items }))
+  return url.pathname + url.search
+}
+
 /** How long a link is in UTF-8 octets, and which budgets it keeps: `print` for QR codes, `campaign` for SMS, `email`. */
 export function lengthBudget(link: string): {
   octets: number

@@ -4,8 +4,8 @@ import { DEFAULT_LOCALE, formatCount, formatMoney } from './money.ts'
 export interface OrderItem {
   name: string
   quantity: number
-  /** Cents, for one unit. */
-  amount: number
+  /** Cents, for one unit; null where it is not known any more. */
+  amount: number | null
 }
 
 /** What a page knows of an order. Without a currency only names and quantities are shown. */
@@ -28,10 +28,10 @@ export function orderSummary({
   const money = (cents: number) => (currency === undefined ? '' : formatMoney(cents, currency, locale))
   const rows = items.map(({ name, quantity, amount }) => {
     const count = formatCount(quantity, locale)
-    const each = currency === undefined ? count : `${count} × ${money(amount)}`
+    const each = currency === undefined || amount === null ? count : `${count} × ${money(amount)}`
     return html`<tr><th scope="row"><span dir="auto">${name}</span>!${
       quantity === 1 ? '' : html`<span class="each">Quantity: <bdi>${each}</bdi></span>`
-    }</th><td><bdi>${money(amount * quantity)}</bdi></td></tr>`
+    }</th><td><bdi>${amount === null ? '' : money(amount * quantity)}</bdi></td></tr>`
   })
   return html`<table class="order" aria-label="Your order">
 <tbody>!${rows}</tbody>

@@ -1,19 +1,25 @@
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 
-/** One line of a sale as it was sold, whatever the catalog says today. `amount` is cents for one unit. */
+const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+
+/**
+ * One line of a sale as it was sold, whatever the catalog says today. `amount` is cents for one unit; null in a
+ * restored sale of several products whose single prices are not known any more.
+ */
 export const SoldItemSchema = Type.Object({
   sku: Type.String(),
   name: Type.String(),
   quantity: Type.Integer({ minimum: 1 }),
-  amount: Type.Integer({ minimum: 1 }),
+  amount: Nullable(Type.Integer({ minimum: 1 })),
 })
 export type SoldItem = Static<typeof SoldItemSchema>
 
 export const CHECKOUT_STATES = ['creating', 'open', 'complete', 'expired', 'failed', 'unknown'] as const
 export type CheckoutState = (typeof CHECKOUT_STATES)[number]
 
-const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+/** What a person has to look at: sold past the limit, or paid with another amount than asked. */
+export const CHECKOUT_FLAGS = ['oversold', 'amount-mismatch'] as const
 
 /** One click and what became of it. Amounts are cents, times ISO 8601 in UTC. */
 export const CheckoutSchema = Type.Object({
@@ -33,6 +39,7 @@ export const CheckoutSchema = Type.Object({
   expiresAt: Nullable(Type.String()),
   amountPaid: Nullable(Type.Integer()),
   failure: Nullable(Type.String()),
+  flags: Type.Array(Type.Union(CHECKOUT_FLAGS.map((flag) => Type.Literal(flag)))),
   createdAt: Type.String(),
   updatedAt: Type.String(),
   completedAt: Nullable(Type.String()),

@@ -5,7 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { checkoutQueries, type Step } from './checkouts.ts'
+import { eventQueries } from './events.ts'
+import { leaseQueries } from './leases.ts'
+import { madeAt } from './made-at.ts'
 import { migrations } from './migrations/migrations.ts'
+import { outboxQueries } from './outbox.ts'
 import { type Store, StoreError } from './store.ts'
 import type { Tables } from './tables.ts'
 
@@ -38,6 +42,10 @@ export async function openSqliteStore(
     await step(() => migrate(db))
     return {
       checkouts: checkoutQueries(db, step, now),
+      events: eventQueries(db, step, now),
+      outbox: outboxQueries(db, step, now),
+      leases: leaseQueries(db, step, now),
+      madeAt: await step(() => madeAt(db, now)),
       ping: () =>
         step(async () => {
           await sql`select 1 from checkouts limit 1`.execute(db)

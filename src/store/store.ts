@@ -1,10 +1,11 @@
-import type { Checkout, NewCheckout } from './checkout.ts'
+import type { Announcement, NewAnnouncement } from './announcement.ts'
+import type { Checkout, CheckoutState, NewCheckout } from './checkout.ts'
 
 /** What is known of the session that Dots opened for a checkout. Times are ISO 8601. */
 export interface OpenedSession {
   sessionId: string | undefined
   paymentIntentId: string | undefined
-  checkoutUrl: string
+  checkoutUrl: string | undefined
   expiresAt: string
 }
 
@@ -16,8 +17,35 @@ export interface CompletionFacts {
   amountPaid: number | undefined
 }
 
+/** What goes into the store in the same step as a completion. */
+export interface Completion {
+  facts: CompletionFacts
+  /** ISO 8601. */
+  completedAt: string
+  /** The paid amount is not the one asked: a person has to look, so nothing is announced. */
+  amountMismatch: boolean
+  announcement: NewAnnouncement | undefined
+  /** For each sku with a limit, how many completed sales it has at the most. */
+  salesLimits: ReadonlyMap<string, number>
+}
+
 /** `superseded`: the checkout has already got further (complete is final), so nothing was changed. */
 export type RecordOutcome = 'recorded' | 'superseded' | 'unknown-checkout'
+
+/** `oversold`: the skus that this completion took past their limit. */
+export type CompletionOutcome =
+  | { outcome: 'recorded'; oversold: readonly string[] }
+  | { outcome: 'superseded' | 'unknown-checkout' }
+
+export interface CheckoutFilter {
+  state?: CheckoutState | undefined
+  /** Those with an announcement that was given up, or with a flag. */
+  failed?: boolean | undefined
+  /** ISO 8601; made at this time or later. */
+  since?: string | undefined
+  /** Made before this time, ISO 8601. */
+  until?: string | undefined
+}
 
 /**
  * The checkouts of the shop, in the shop's words. Every method is one atomic step; all of them throw
@@ -26,22 +54,95 @@ export type RecordOutcome = 'recorded' | 'superseded' | 'unknown-checkout'
 export interface CheckoutStore {
   /** Writes the row of a click in state `creating`, before Dots is called. */
   recordCreating(checkout: NewCheckout): Promise<void>
-  /** `creating → open`. */
+  /** `creating | unknown | failed → open`. */
   recordOpen(id: string, session: OpenedSession): Promise<RecordOutcome>
-  /** `creating → failed`: no session exists. `reason` is an error code, for the desk. */
+  /** `creating | unknown → failed`: no session exists. `reason` is an error code, for the desk. */
   recordFailed(id: string, reason: string): Promise<RecordOutcome>
   /** `creating → unknown`: a session may exist at Dots, the sweep will find out. */
   recordUnknown(id: string, reason: string): Promise<RecordOutcome>
-  /** Anything but `complete` becomes `complete`, once: only the first caller is told `recorded`. */
-  recordCompletion(id: string, facts: CompletionFacts): Promise<RecordOutcome>
+  /**
+   * Anything but `complete` becomes `complete`, once, with its sales counted and its announcement in the outbox:
+   * only the first caller is told `recorded`.
+   */
+  recordCompletion(id: string, completion: Completion): Promise<CompletionOutcome>
   /** `creating | open | unknown → expired`. */
   recordExpiry(id: string): Promise<RecordOutcome>
+  /** Writes a checkout that the store has lost, as `creating` at `createdAt`; false where it is there already. */
+  recordRestored(checkout: NewCheckout, createdAt: string): Promise<boolean>
   find(id: string): Promise<Checkout | undefined>
+  /** The checkouts that have one of these as their id, session id or payment intent id. */
+  findByHints(hints: readonly string[]): Promise<Checkout[]>
+  /** `open` ones that ended before `before` and were not asked after since `askedBefore`, the oldest first. */
+  overdue(times: { before: string; askedBefore: string }, limit: number): Promise<Checkout[]>
+  /** `creating` and `unknown` ones made before `before`, the oldest first. */
+  unfinished(before: string, limit: number): Promise<Checkout[]>
+  /** Notes that Dots was asked and the checkout stays as it is. */
+  recordAsked(id: string): Promise<void>
+  /** How many completed sales had this sku in them. */
+  countSales(sku: string): Promise<number>
+  /** The newest first, a page at a time: `after` is the last one of the page before. */
+  list(filter: CheckoutFilter, limit: number, after?: Checkout): Promise<Checkout[]>
+}
+
+/** A webhook event whose hints have not led to an answer of Dots yet. */
+export interface PendingEvent {
+  id: string
+  /** Every text in its body that may be an id. */
+  hints: readonly string[]
+  attempts: number
+  /** ISO 8601. */
+  receivedAt: string
+}
+
+/** Webhook events, kept by their ids so that a second delivery changes nothing. */
+export interface EventStore {
+  /** `seen`: an event with this id is here already. */
+  recordEvent(id: string, hints: readonly string[]): Promise<'new' | 'seen'>
+  /** Takes events that are due, so that no other process takes them before `until` (ISO 8601). */
+  claimDue(limit: number, until: string): Promise<PendingEvent[]>
+  /** Takes one event if it is due. */
+  claim(id: string, until: string): Promise<PendingEvent | undefined>
+  recordDone(id: string): Promise<void>
+  /** To be looked at again at `at` (ISO 8601). */
+  recordRetry(id: string, at: string): Promise<void>
+  /** Whether an event that is not done has one of these among its hints. */
+  hasPending(hints: readonly string[]): Promise<boolean>
+  /** How many that came in after this time (ISO 8601) are not done. */
+  countPending(after: string): Promise<number>
+  /** Forgets events received before this time (ISO 8601). */
+  prune(before: string): Promise<void>
+}
+
+/** The announcements of paid orders, written with the completion and sent afterwards. */
+export interface Outbox {
+  /** Takes announcements that are due, so that no other process sends them before `until` (ISO 8601). */
+  claimDue(limit: number, until: string): Promise<Announcement[]>
+  recordDelivered(id: string): Promise<void>
+  /** `retryAt` undefined: given up. */
+  recordUndelivered(id: string, reason: string, retryAt: string | undefined): Promise<void>
+  /** The announcement of a checkout, however it stands. */
+  find(checkoutId: string): Promise<Announcement | undefined>
+  /** Sends it once more, from the first attempt on. `unknown`: the checkout has no announcement. */
+  resend(checkoutId: string): Promise<'queued' | 'unknown'>
+}
+
+/** Turns that one process at a time can have among all that share the store, with a note for the next holder. */
+export interface LeaseStore {
+  /** Takes or renews the turn until `until` (ISO 8601); false while somebody else has it. */
+  acquire(name: string, holder: string, until: string): Promise<boolean>
+  release(name: string, holder: string): Promise<void>
+  readNote(name: string): Promise<string | undefined>
+  writeNote(name: string, note: string | undefined): Promise<void>
 }
 
 /** An open store. */
 export interface Store {
   readonly checkouts: CheckoutStore
+  readonly events: EventStore
+  readonly outbox: Outbox
+  readonly leases: LeaseStore
+  /** When this store was made (ISO 8601): sessions older than that were sold under another one. */
+  readonly madeAt: string
   /** Resolves when the store can be read and written. @throws StoreError */
   ping(): Promise<void>
   close(): Promise<void>

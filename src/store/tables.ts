@@ -1,6 +1,12 @@
 /** The tables as Kysely sees them: text ids, integer cents, ISO times, JSON as text, the same for every database. */
 export interface Tables {
   checkouts: CheckoutsTable
+  /** One row for each sku in a completed sale. */
+  sales: { sku: string; checkout_id: string; quantity: number }
+  announcements: AnnouncementsTable
+  events: EventsTable
+  leases: { name: string; holder: string | null; until: string; note: string | null }
+  facts: { name: string; value: string }
 }
 
 export interface CheckoutsTable {
@@ -19,7 +25,30 @@ export interface CheckoutsTable {
   expires_at: string | null
   amount_paid: number | null
   failure: string | null
+  flags: string
+  asked_at: string | null
   created_at: string
   updated_at: string
   completed_at: string | null
+}
+
+export interface AnnouncementsTable {
+  id: string
+  checkout_id: string
+  body: string
+  state: string
+  attempts: number
+  next_attempt_at: string
+  last_error: string | null
+  created_at: string
+  delivered_at: string | null
+}
+
+export interface EventsTable {
+  id: string
+  hints: string
+  state: string
+  attempts: number
+  next_attempt_at: string
+  received_at: string
 }

@@ -1,9 +1,9 @@
 import type { DotsClient } from '../dots/client.ts'
 import { DotsError } from '../dots/errors.ts'
 import type { Session } from '../dots/messages.ts'
+import { type SettleCheckout, settleCheckout } from '../orders/settle-checkout.ts'
 import type { Checkout } from '../store/checkout.ts'
-import { type CheckoutStore, StoreError } from '../store/store.ts'
-import type { Log } from './log.ts'
+import { StoreError } from '../store/store.ts'
 
 /** What is true of a checkout now. `unconfirmed`: Dots could not be asked, so nothing is claimed. */
 export type Standing =
@@ -12,26 +12,21 @@ export type Standing =
   | { state: 'ended'; checkout: Checkout }
   | { state: 'unconfirmed'; checkout: Checkout }
 
-export interface SettleCheckout {
-  dots: DotsClient
-  checkouts: CheckoutStore
-  log: Log
-  now: () => Date
-  /** Bounds the question to Dots. */
-  deadlineMs: number
-}
-
 /**
  * Asks Dots how the session of a checkout stands, writes it down, and says what is true. `complete` is final: a
- * checkout that has it is not asked after again. What the store cannot keep is still told to the buyer.
+ * checkout that has it is not asked after again. What the store cannot keep is still told to the buyer, and found
+ * again by the sweep. `deadlineMs` bounds the question.
  */
-export async function settleCheckout(deps: SettleCheckout, checkout: Checkout): Promise<Standing> {
-  const { dots, checkouts, log } = deps
+export async function standingOf(
+  { dots, settle, deadlineMs }: { dots: DotsClient; settle: SettleCheckout; deadlineMs: number },
+  checkout: Checkout,
+): Promise<Standing> {
   if (checkout.state === 'complete') return { state: 'paid', checkout }
   if (checkout.sessionId === null) return { state: 'unconfirmed', checkout }
+  const { log } = settle
   let session: Session
   try {
-    session = await dots.getCheckoutSession(checkout.sessionId, { deadlineMs: deps.deadlineMs })
+    session = await dots.getCheckoutSession(checkout.sessionId, { deadlineMs })
   } catch (error) {
     if (!(error instanceof DotsError)) throw error
     log[error.logLevel](
@@ -40,12 +35,16 @@ export async function settleCheckout(deps: SettleCheckout, checkout: Checkout): 
     )
     return { state: 'unconfirmed', checkout }
   }
+  try {
+    await settleCheckout(settle, checkout, session)
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    log.error({ checkout: checkout.id, code: error.code }, 'the store could not keep how a checkout ended')
+  }
   switch (session.status) {
     case 'complete':
-      await keep(log, checkout, () => checkouts.recordCompletion(checkout.id, completionFacts(session)))
       return { state: 'paid', checkout }
     case 'expired':
-      await keep(log, checkout, () => checkouts.recordExpiry(checkout.id))
       return { state: 'ended', checkout }
     case 'open': {
       const url = session.checkout_session_url ?? checkout.checkoutUrl ?? undefined
@@ -56,23 +55,5 @@ export async function settleCheckout(deps: SettleCheckout, checkout: Checkout): 
     }
     default:
       return { state: 'unconfirmed', checkout }
-  }
-}
-
-function completionFacts(session: Session) {
-  return {
-    sessionId: session.id,
-    paymentIntentId: session.payment_intent_id,
-    customerEmail: session.customer_email,
-    amountPaid: session.amount_total,
-  }
-}
-
-async function keep(log: Log, checkout: Checkout, work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error
-    log.error({ checkout: checkout.id, code: error.code }, 'the store could not keep how a checkout ended')
   }
 }

@@ -1,0 +1,68 @@
+import Type, { type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { DotsClient } from '../dots/client.ts'
+import { DotsRequestError } from '../dots/errors.ts'
+import type { Session } from '../dots/messages.ts'
+
+const PAGE = 100
+/** A page of a hundred sessions takes Dots longer than one of them. */
+const PAGE_DEADLINE_MS = 15_000
+
+/** Where a walk through Dots' list stands; written down after each page, so that it goes on there after a restart. */
+export const WalkSchema = Type.Object({
+  /** ISO 8601; what was made before is of no interest. */
+  since: Type.String(),
+  startedAt: Type.String(),
+  startingAfter: Type.Optional(Type.Union([Type.String(), Type.Undefined()])),
+})
+export type Walk = Static<typeof WalkSchema>
+
+const walkValidator = Compile(WalkSchema)
+
+/** Reads a walk that was written down; undefined for anything else. */
+export function parseWalk(note: string | undefined): Walk | undefined {
+  if (note === undefined) return undefined
+  try {
+    const walk: unknown = JSON.parse(note)
+    return walkValidator.Check(walk) ? walk : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Reads the next page of a walk. `next` is undefined at its end: where the list ends, or where it is seen to run from
+ * new to old and has come to what is of no interest. The order is not documented, so a list that runs the other way
+ * is walked to its end.
+ *
+ * @throws DotsError
+ */
+export async function nextPage(
+  dots: DotsClient,
+  walk: Walk,
+): Promise<{ sessions: Session[]; next: Walk | undefined }> {
+  let page: { sessions: Session[]; hasMore: boolean }
+  try {
+    page = await dots.listCheckoutSessions({
+      limit: PAGE,
+      startingAfter: walk.startingAfter,
+      deadlineMs: PAGE_DEADLINE_MS,
+    })
+  } catch (error) {
+    // The session to go on after is not known any more: from the start again.
+    if (error instanceof DotsRequestError && walk.startingAfter !== undefined) {
+      const { startingAfter, ...fromTheStart } = walk
+      return { sessions: [], next: fromTheStart }
+    }
+    throw error
+  }
+  const last = page.sessions.at(-1)
+  const ended = !page.hasMore || last?.id === undefined || isPast(page.sessions, walk.since)
+  return { sessions: page.sessions, next: ended ? undefined : { ...walk, startingAfter: last.id } }
+}
+
+function isPast(sessions: readonly Session[], since: string): boolean {
+  const times = sessions.map(({ created }) => Date.parse(created ?? ''))
+  const newestFirst = times.every((time, index) => index === 0 || time <= (times[index - 1] ?? Number.NaN))
+  return times.length > 1 && newestFirst && (times.at(-1) ?? Number.NaN) < Date.parse(since)
+}

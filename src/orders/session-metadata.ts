@@ -1,0 +1,78 @@
+import type { Session } from '../dots/messages.ts'
+import { type Cart, parseItems, printPermalink } from '../links/cart.ts'
+import { MalformedLinkError } from '../links/malformed-link.ts'
+
+// Dots documents no limits of `metadata`; these are the ones that the field's other providers share.
+const MOST_METADATA_KEYS = 20
+const LONGEST_METADATA_VALUE = 500
+
+const OWN_KEY = /^(?:checkout_id|items(?:_[0-9]+)?|amount_total|link)$/
+const CHECKOUT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+/** What the service itself writes into a session, so that a lost store can be rebuilt from Dots' list. */
+export interface OwnMetadata {
+  checkoutId: string
+  cart: Cart
+  /** Cents, as asked. */
+  amountTotal: number
+}
+
+/**
+ * A session's metadata, most needed first since the number of keys is bounded: what rebuilds a lost store, then
+ * `others` in their order. Of two values for one key the first counts; a value too long is left out, never cut.
+ */
+export function sessionMetadata(
+  own: OwnMetadata,
+  ...others: Readonly<Record<string, string>>[]
+): Record<string, string> {
+  const wishes: [string, string][] = [
+    ['checkout_id', own.checkoutId],
+    ...itemsMetadata(own.cart),
+    ['amount_total', String(own.amountTotal)],
+    ...others.flatMap((other) => Object.entries(other)),
+  ]
+  const metadata = new Map<string, string>()
+  for (const [key, value] of wishes) {
+    if (metadata.size === MOST_METADATA_KEYS) break
+    if (!metadata.has(key) && value.length <= LONGEST_METADATA_VALUE) metadata.set(key, value)
+  }
+  return Object.fromEntries(metadata)
+}
+
+/** `items`, `items_2`, …: the permalink form, cut at the longest value and to be joined again as it is. */
+function itemsMetadata(cart: Cart): [string, string][] {
+  const parts = printPermalink(cart).match(new RegExp(`.{1,${LONGEST_METADATA_VALUE}}`, 'g')) ?? []
+  return parts.map((part, index) => [index === 0 ? 'items' : `items_${index + 1}`, part])
+}
+
+/** Reads back what {@link sessionMetadata} wrote; undefined for a session that is not of this service's making. */
+export function readOwnMetadata(session: Session): OwnMetadata | undefined {
+  const metadata = textMetadata(session)
+  const checkoutId = metadata.checkout_id
+  if (checkoutId === undefined || !CHECKOUT_ID.test(checkoutId)) return undefined
+  let text = metadata.items ?? ''
+  for (let part = 2; metadata[`items_${part}`] !== undefined; part += 1) text += metadata[`items_${part}`]
+  const amountTotal = Number(metadata.amount_total ?? session.amount_total)
+  if (!Number.isSafeInteger(amountTotal) || amountTotal < 1) return undefined
+  try {
+    const items = parseItems(text)
+    return items.form === 'permalink' ? { checkoutId, cart: items.cart, amountTotal } : undefined
+  } catch (error) {
+    if (error instanceof MalformedLinkError) return undefined
+    throw error
+  }
+}
+
+/** A session's metadata without what the service itself put there: the product's own and the link's. */
+export function merchantMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !OWN_KEY.test(key)))
+}
+
+/** The entries of a session's metadata that are texts, as ours are. */
+export function textMetadata(session: Session): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(session.metadata ?? {}).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    ),
+  )
+}

@@ -1,0 +1,122 @@
+import type { Session } from '../dots/messages.ts'
+import type { Checkout } from '../store/checkout.ts'
+import { isNewToTheShop, isOurs, restoreCheckout } from './restore.ts'
+import { nextPage, type Walk } from './session-list.ts'
+import { type OwnMetadata, readOwnMetadata } from './session-metadata.ts'
+import { settleCheckout } from './settle-checkout.ts'
+import { ago, HOUR_MS, pace, SWEEP_TURN, type Sweep, takeTurn } from './sweep-turn.ts'
+
+/** By then a session that was made is in Dots' list; what is not found there was never made. */
+const GIVE_UP_MS = HOUR_MS
+/** The next round takes the rest. */
+const MOST_AT_ONCE = 1_000
+
+/** How a walk is going: pages and sessions seen, and what was done about them. */
+export interface WalkProgress {
+  sessions: number
+  settled: number
+  restored: number
+  /** Complete before the store was made: in the outbox, and not sent by themselves. */
+  held: number
+}
+
+export interface WalkOptions {
+  /** Announces restored sales although they may have been announced before. */
+  announceRestored?: boolean
+  progress?: (progress: Readonly<WalkProgress>) => void
+}
+
+/**
+ * Walks Dots' list to the end of `walk`, settles what it meets and restores what the store has lost. True at the
+ * end; false when it was stopped, and the note then tells the next one where to go on.
+ *
+ * @throws StoreError, DotsError
+ */
+export async function walkSessions(
+  deps: Sweep,
+  from: Walk,
+  signal: AbortSignal,
+  { announceRestored = false, progress }: WalkOptions = {},
+): Promise<boolean> {
+  const counts: WalkProgress = { sessions: 0, settled: 0, restored: 0, held: 0 }
+  let walk: Walk | undefined = from
+  while (walk !== undefined) {
+    await pace(deps, signal)
+    if (signal.aborted || !(await takeTurn(deps))) return false
+    const page = await nextPage(deps.dots, walk)
+    const ours = page.sessions.flatMap((session) => {
+      const own = readOwnMetadata(session)
+      return own === undefined ? [] : [{ session, own }]
+    })
+    const known = new Map(
+      (await deps.store.checkouts.findByHints(ours.map(({ own }) => own.checkoutId))).map((checkout) => [
+        checkout.id,
+        checkout,
+      ]),
+    )
+    for (const { session, own } of ours) {
+      await meet(deps, session, own, known.get(own.checkoutId), { announceRestored, counts })
+    }
+    counts.sessions += page.sessions.length
+    progress?.(counts)
+    walk = page.next
+    await deps.store.leases.writeNote(SWEEP_TURN, walk === undefined ? undefined : JSON.stringify(walk))
+  }
+  return true
+}
+
+async function meet(
+  deps: Sweep,
+  session: Session,
+  own: OwnMetadata,
+  known: Checkout | undefined,
+  { announceRestored, counts }: { announceRestored: boolean; counts: WalkProgress },
+): Promise<void> {
+  const { checkouts } = deps.store
+  if (known?.state === 'complete') return
+  let settle = deps.settle
+  if (known === undefined) {
+    if (!isOurs(session, deps.publicUrl)) return
+    await restoreCheckout(deps, session, own)
+    counts.restored += 1
+    if (settle.announceAs === 'pending' && !announceRestored && !(await isNewToTheShop(deps, session))) {
+      settle = { ...settle, announceAs: 'held' }
+      if (session.status === 'complete') counts.held += 1
+    }
+  }
+  if (
+    known === undefined ||
+    known.state === 'creating' ||
+    known.state === 'unknown' ||
+    known.state === 'failed'
+  ) {
+    await checkouts.recordOpen(own.checkoutId, {
+      sessionId: session.id,
+      paymentIntentId: session.payment_intent_id,
+      checkoutUrl: session.checkout_session_url,
+      expiresAt: isoTime(session.expiry) ?? ago(deps, 0),
+    })
+  }
+  if (session.status === 'open') return
+  const checkout = await checkouts.find(own.checkoutId)
+  if (checkout === undefined || checkout.state === 'complete') return
+  await settleCheckout(settle, checkout, session)
+  counts.settled += 1
+}
+
+/**
+ * Whatever is still unfinished after a whole walk, lies within it and is an hour old was never made. What is older
+ * than the walk went back stays for one that goes further.
+ */
+export async function giveUpLost({ store }: Sweep, walk: Walk): Promise<void> {
+  const before = new Date(Date.parse(walk.startedAt) - GIVE_UP_MS).toISOString()
+  const lost = await store.checkouts.unfinished(before, MOST_AT_ONCE)
+  for (const { id, createdAt } of lost) {
+    if (createdAt >= walk.since) await store.checkouts.recordFailed(id, 'never-opened')
+  }
+}
+
+function isoTime(text: string | undefined): string | undefined {
+  const time = Date.parse(text ?? '')
+  return Number.isNaN(time) ? undefined : new Date(time).toISOString()
+}

@@ -1,0 +1,101 @@
+import { DotsRequestError } from '../dots/errors.ts'
+import type { Checkout } from '../store/checkout.ts'
+import { processDueEvents } from './dots-events.ts'
+import { parseWalk } from './session-list.ts'
+import { giveUpLost, walkSessions } from './session-walk.ts'
+import { settleCheckout } from './settle-checkout.ts'
+import { ago, HOUR_MS, MINUTE_MS, pace, SWEEP_TURN, type Sweep, takeTurn } from './sweep-turn.ts'
+
+const DAY_MS = 24 * HOUR_MS
+/** Longer than any click lasts, and than Dots takes to call a session expired: before that there is nothing to find. */
+const AFTER_CLICK_MS = MINUTE_MS
+const AFTER_EXPIRY_MS = 30_000
+/** How long a session that Dots still calls open after its end is left alone before it is asked after again. */
+const ASK_AGAIN_MS = 10 * MINUTE_MS
+/** The list is walked this often even when nothing is missed: a row may be missing without anybody knowing. */
+const WALK_EVERY_MS = HOUR_MS
+/** Sessions live three hours at the most; what is older has ended and was seen by earlier walks. */
+const WALK_BACK_MS = 4 * HOUR_MS
+/** As long as Svix may send an event again, and then some. */
+const KEEP_EVENTS_MS = 7 * DAY_MS
+/** Between two walks while something is missed: each costs Dots some calls. */
+const WALK_SPACING_MS = 5 * MINUTE_MS
+/** Our clock and Dots' may differ by so much. */
+const CLOCKS_MS = 10 * MINUTE_MS
+const BATCH = 50
+const ASK_DEADLINE_MS = 5_000
+const WALKED = 'walked '
+
+/** `busy`: another process has the turn. */
+export type SweepOutcome = 'swept' | 'busy' | 'stopped'
+
+/**
+ * One round: takes up waiting events, asks after checkouts that should have ended, and looks for lost ones in Dots'
+ * list. Where Dots does not answer, the round ends and the next one goes on.
+ *
+ * @throws StoreError, DotsError
+ */
+export async function sweep(deps: Sweep, signal: AbortSignal): Promise<SweepOutcome> {
+  if (!(await takeTurn(deps))) return 'busy'
+  try {
+    await deps.store.events.prune(ago(deps, KEEP_EVENTS_MS))
+    await processDueEvents(deps, signal)
+    await askOverdue(deps, signal)
+    await walkIfNeeded(deps, signal)
+    return signal.aborted ? 'stopped' : 'swept'
+  } finally {
+    await deps.store.leases.release(SWEEP_TURN, deps.holder)
+  }
+}
+
+/** Open checkouts past their end: a buyer who paid and closed the tab is found here at the latest. */
+async function askOverdue(deps: Sweep, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const times = { before: ago(deps, AFTER_EXPIRY_MS), askedBefore: ago(deps, ASK_AGAIN_MS) }
+    const overdue = await deps.store.checkouts.overdue(times, BATCH)
+    for (const checkout of overdue) {
+      await pace(deps, signal)
+      if (signal.aborted || !(await takeTurn(deps))) return
+      await askAfter(deps, checkout)
+    }
+    if (overdue.length < BATCH) return
+  }
+}
+
+async function askAfter(deps: Sweep, checkout: Checkout): Promise<void> {
+  const { dots, settle, store } = deps
+  // It is noted before the question: a session that always fails must not stand in the way of the others.
+  await store.checkouts.recordAsked(checkout.id)
+  if (checkout.sessionId === null) return
+  try {
+    const session = await dots.getCheckoutSession(checkout.sessionId, { deadlineMs: ASK_DEADLINE_MS })
+    await settleCheckout(settle, checkout, session)
+  } catch (error) {
+    if (!(error instanceof DotsRequestError)) throw error
+    const longGone = (checkout.expiresAt ?? '') < ago(deps, DAY_MS)
+    if (error.code === 'dots-not-found' && longGone) await store.checkouts.recordExpiry(checkout.id)
+    settle.log.warn({ code: error.code, checkout: checkout.id }, 'Dots does not answer for a session')
+  }
+}
+
+/** Looks for what is lost in Dots' list: soon where something is known to be missing, and now and then in any case. */
+async function walkIfNeeded(deps: Sweep, signal: AbortSignal): Promise<void> {
+  const { store, settle } = deps
+  const note = await store.leases.readNote(SWEEP_TURN)
+  let walk = parseWalk(note)
+  if (walk === undefined) {
+    const lastWalk = note?.startsWith(WALKED) ? note.slice(WALKED.length) : new Date(0).toISOString()
+    const [oldest] = await store.checkouts.unfinished(ago(deps, AFTER_CLICK_MS), 1)
+    const isMissed = oldest !== undefined || (await store.events.countPending(lastWalk)) > 0
+    if (lastWalk > ago(deps, isMissed ? WALK_SPACING_MS : WALK_EVERY_MS)) return
+    const since = Math.min(Date.parse(ago(deps, WALK_BACK_MS)), Date.parse(oldest?.createdAt ?? ago(deps, 0)))
+    walk = {
+      since: new Date(since - CLOCKS_MS).toISOString(),
+      startedAt: settle.now().toISOString(),
+    }
+  }
+  if (await walkSessions(deps, walk, signal)) {
+    await giveUpLost(deps, walk)
+    await store.leases.writeNote(SWEEP_TURN, `${WALKED}${walk.startedAt}`)
+  }
+}

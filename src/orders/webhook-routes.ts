@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import { Webhook, WebhookVerificationError } from 'standardwebhooks'
+import { AppError } from '../errors.ts'
+import { StoreError } from '../store/store.ts'
+import { type DotsEvents, hintsOf, processEvent } from './dots-events.ts'
+
+/** Events are thin; this is far more than any. */
+const LARGEST_EVENT = 256 * 1024
+/** An answer is promised within a second: what takes longer goes on behind it, and is kept in the store anyway. */
+const SETTLE_AT_ONCE_MS = 700
+
+/** The same bytes for every reason: a forger learns nothing from them. */
+const NOT_SIGNED = { error: 'not signed' }
+
+/** For the log alone. */
+class ForgedEventError extends AppError {
+  constructor() {
+    super('unsigned-event', 401, 'Not signed', 'The event is not signed as it has to be.')
+  }
+
+  /** Anybody can send these as fast as they like: a line for each would bury the log. */
+  override get logLevel(): 'debug' {
+    return 'debug'
+  }
+}
+
+/** 503: the sender keeps the event and sends it again. */
+class EventNotKeptError extends AppError {
+  constructor(cause: StoreError) {
+    super('event-not-kept', 503, 'Not kept', 'The event could not be kept. Please send it again.', {
+      cause,
+      facts: { storeCode: cause.code },
+    })
+  }
+}
+
+/** `POST /webhooks/dots`, where Dots' events arrive, delivered and signed by Svix. */
+export async function webhookRoutes(
+  app: FastifyInstance,
+  { secrets, events }: { secrets: readonly string[]; events: DotsEvents },
+): Promise<void> {
+  const verifiers = secrets.map((secret) => new Webhook(secret))
+  // The signature covers the bytes as they came, so nothing may parse them before.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: LARGEST_EVENT }, (_request, body, done) => {
+    done(null, body)
+  })
+
+  app.post('/webhooks/dots', { bodyLimit: LARGEST_EVENT }, async (request, reply) => {
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+    const id = verifiedId(verifiers, body, request.headers)
+    if (id === undefined) {
+      request.failure = new ForgedEventError()
+      return reply.code(401).send(NOT_SIGNED)
+    }
+    try {
+      const outcome = await events.store.events.recordEvent(id, hintsOf(parseJson(body)))
+      request.facts.event = outcome
+      if (outcome === 'new') {
+        const work = processEvent(events, id).catch((error: unknown) => {
+          // It stays in the store as pending, so nothing is lost with this.
+          if (!(error instanceof StoreError)) throw error
+          request.log.error({ code: error.code }, 'an event was kept and could not be settled at once')
+        })
+        await Promise.race([work, sleep(SETTLE_AT_ONCE_MS, undefined, { ref: false })])
+      }
+    } catch (error) {
+      if (error instanceof StoreError) throw new EventNotKeptError(error)
+      throw error
+    }
+    return reply.send({ received: true })
+  })
+}
+
+type Headers = Record<string, string | string[] | undefined>
+
+/** The id of an event that one of our secrets has signed within five minutes, under either name of the headers. */
+function verifiedId(verifiers: readonly Webhook[], body: Buffer, headers: Headers): string | undefined {
+  const signed = ['svix', 'webhook']
+    .map((prefix) => signedHeaders(headers, prefix))
+    .find((candidate) => candidate !== undefined)
+  if (signed === undefined) return undefined
+  for (const verifier of verifiers) {
+    try {
+      verifier.verify(body, signed, { jsonParse: false })
+      return signed['webhook-id']
+    } catch (error) {
+      if (!(error instanceof WebhookVerificationError)) throw error
+    }
+  }
+  return undefined
+}
+
+function signedHeaders(headers: Headers, prefix: string) {
+  const [id, timestamp, signature] = ['id', 'timestamp', 'signature'].map(
+    (name) => headers[`${prefix}-${name}`],
+  )
+  if (typeof id !== 'string' || typeof timestamp !== 'string' || typeof signature !== 'string')
+    return undefined
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature }
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch {
+    // Signed, and still no JSON: kept by its id, and leads nowhere.
+    return undefined
+  }
+}
