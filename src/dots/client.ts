@@ -34,6 +34,10 @@ export interface DotsClientOptions {
   checkoutHosts: readonly string[]
   allowHttpCheckout: boolean
   now?: () => Date
+  /** Time for a connection, its TLS included. */
+  connectMs?: number
+  /** Time from a request to the first byte of its answer, and between two parts of a body. */
+  firstByteMs?: number
 }
 
 /** A session that a buyer can be sent to. */
@@ -62,9 +66,9 @@ export class DotsClient {
     this.#pool = new Pool(url.origin, {
       connections: options.maxInFlight,
       pipelining: 1,
-      connect: { timeout: CONNECT_MS },
-      headersTimeout: FIRST_BYTE_MS,
-      bodyTimeout: FIRST_BYTE_MS,
+      connect: { timeout: options.connectMs ?? CONNECT_MS },
+      headersTimeout: options.firstByteMs ?? FIRST_BYTE_MS,
+      bodyTimeout: options.firstByteMs ?? FIRST_BYTE_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxResponseSize: LIST_BYTES,
     })
@@ -154,7 +158,7 @@ export class DotsClient {
     { body, deadlineMs, maxBytes }: { body?: string; deadlineMs: number; maxBytes: number },
   ): Promise<{ json: unknown; facts: AnswerFacts }> {
     let answer: Dispatcher.ResponseData
-    let bytes: Buffer
+    let bytes: Buffer | undefined
     try {
       answer = await this.#pool.request({
         method,
@@ -175,7 +179,7 @@ export class DotsClient {
       sha256: createHash('sha256').update(bytes).digest('hex').slice(0, 16),
     }
     const json = parseJson(answer.headers['content-type'], bytes)
-    if (answer.statusCode >= 200 && answer.statusCode < 300) {
+    if (ok) {
       this.#credentials = 'accepted'
       if (json === undefined) throw new DotsNonsenseError({ facts })
       return { json, facts }
@@ -205,13 +209,17 @@ interface AnswerFacts {
   sha256: string
 }
 
-async function readBody(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<Buffer> {
+/** Undefined where the body is longer than it may be; the rest is then not read. */
+async function readBody(
+  body: Dispatcher.ResponseData['body'],
+  maxBytes: number,
+): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of body) {
     const part: Buffer = chunk
     size += part.length
-    if (size > maxBytes) throw new DotsNonsenseError({ facts: { tooLarge: `over ${maxBytes} bytes` } })
+    if (size > maxBytes) return undefined
     chunks.push(part)
   }
   return Buffer.concat(chunks)

@@ -79,16 +79,19 @@ export function parseSessionPage(body: unknown): { sessions: Session[]; hasMore:
   return { sessions, hasMore: body.has_more === true }
 }
 
-const refusalValidator = Compile(Type.Object({ code: Type.String() }))
-const wrappedRefusalValidator = Compile(Type.Object({ error: Type.Object({ code: Type.String() }) }))
+const codeValidator = Compile(Type.Object({ code: Type.String() }))
+const errorValidator = Compile(Type.Object({ error: Type.Unknown() }))
 
 /** The error code in a refusal, wherever the (undocumented) envelope keeps it, made safe for a log line. */
 export function refusalCode(body: unknown): string | undefined {
-  const code = refusalValidator.Check(body)
-    ? body.code
-    : wrappedRefusalValidator.Check(body)
-      ? body.error.code
-      : undefined
+  const error = errorValidator.Check(body) ? body.error : undefined
+  const places = [codeIn(body), codeIn(error), error]
   // A code is a short word; anything else may hold what was sent, a buyer's email among it.
-  return code !== undefined && /^[A-Za-z0-9_.-]{1,64}$/.test(code) ? code : undefined
+  return places.find(
+    (place): place is string => typeof place === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(place),
+  )
+}
+
+function codeIn(body: unknown): string | undefined {
+  return codeValidator.Check(body) ? body.code : undefined
 }

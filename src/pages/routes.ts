@@ -5,6 +5,8 @@ import { stylesheet, stylesheetPath } from './stylesheet.ts'
 // A year, the longest that RFC 9111 caches are expected to keep to.
 const FOREVER = 'public, max-age=31536000, immutable'
 
+const A_DAY = 'public, max-age=86400'
+
 // Under a name of another version the answer may change with the next deployment.
 const BRIEFLY = 'no-cache'
 
@@ -25,4 +27,7 @@ export async function assetRoutes(app: FastifyInstance, { shop }: { shop: Shop }
       .type('text/css; charset=utf-8')
       .send(css)
   })
+
+  // Browsers ask for it by themselves; as an unknown path it would count against the visitor's buy attempts.
+  app.get('/favicon.ico', async (_request, reply) => reply.code(204).header('cache-control', A_DAY).send())
 }

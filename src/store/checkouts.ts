@@ -39,8 +39,8 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
     return row === undefined ? 'unknown-checkout' : 'superseded'
   }
 
-  async function insert(checkout: NewCheckout, createdAt: string): Promise<boolean> {
-    const result = await db
+  function insert(checkout: NewCheckout, createdAt: string) {
+    return db
       .insertInto('checkouts')
       .values({
         id: checkout.id,
@@ -56,20 +56,22 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
         created_at: createdAt,
         updated_at: now().toISOString(),
       })
-      .onConflict((conflict) => conflict.column('id').doNothing())
-      .executeTakeFirst()
-    return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
   }
 
   return {
     recordCreating(checkout: NewCheckout): Promise<void> {
       return step(async () => {
-        await insert(checkout, now().toISOString())
+        await insert(checkout, now().toISOString()).execute()
       })
     },
 
     recordRestored(checkout: NewCheckout, createdAt: string): Promise<boolean> {
-      return step(() => insert(checkout, createdAt))
+      return step(async () => {
+        const result = await insert(checkout, createdAt)
+          .onConflict((conflict) => conflict.column('id').doNothing())
+          .executeTakeFirst()
+        return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
+      })
     },
 
     recordOpen(id: string, session: OpenedSession): Promise<RecordOutcome> {
