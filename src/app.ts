@@ -15,10 +15,14 @@ import { type OrdersPace, ordersPlugin } from './orders/plugin.ts'
 import { assetRoutes } from './pages/routes.ts'
 import type { Shop } from './pages/shop.ts'
 import { securityHeaders } from './security-headers.ts'
+import { discoveryRoutes } from './shop/discovery-routes.ts'
+import { qrRoutes } from './shop/qr-routes.ts'
 import { shopRoutes } from './shop/routes.ts'
 import { storePlugin } from './store/plugin.ts'
 import { addressCheck, readableAddress } from './visitors/addresses.ts'
+import { browserCookie } from './visitors/browser.ts'
 import { rateLimits } from './visitors/rate-limits.ts'
+import { robotsRoutes } from './visitors/robots-routes.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -85,6 +89,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await app.register(errorHandler)
     await app.register(rateLimits, config.rateLimit)
     await app.register(addressCheck)
+    await app.register(browserCookie, { https: config.publicUrl.startsWith('https:') })
     await app.register(catalogPlugin, { path: config.catalogPath })
     await app.register(storePlugin, { databaseUrl: config.databaseUrl, now })
     await app.register(dotsPlugin, { ...config.dots, now })
@@ -108,6 +113,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await app.register(healthRoutes)
     await app.register(assetRoutes, { shop: app.shop })
     await app.register(shopRoutes)
+    await app.register(qrRoutes)
+    await app.register(discoveryRoutes)
+    await app.register(robotsRoutes)
     await app.register(checkoutRoutes)
     return app
   } catch (error) {

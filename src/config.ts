@@ -78,16 +78,19 @@ export class ConfigError extends Error {
  *
  * Two stages: the raw texts (environment over `.env`, secrets from files, empty counts as absent) are validated by
  * `@fastify/env` against one schema, then parsed into the shapes that the rooms use. It runs before the server exists
- * because the server's own options depend on it.
+ * because the server's own options depend on it. `standIns` take the place of settings that are absent and not needed.
  *
  * @throws ConfigError naming every problem.
  */
 export async function loadConfig(
   environment: NodeJS.ProcessEnv,
-  { dotenvPath }: { dotenvPath?: string } = {},
+  { dotenvPath, standIns = {} }: { dotenvPath?: string; standIns?: Readonly<Record<string, string>> } = {},
 ): Promise<Config> {
   const problems: string[] = []
   const raw = { ...readDotenv(dotenvPath, problems), ...withoutEmpty(environment) }
+  for (const [name, value] of Object.entries(standIns)) {
+    if (raw[name] === undefined && raw[`${name}_FILE`] === undefined) raw[name] = value
+  }
   for (const name of SECRET_SETTINGS) readSecretFile(raw, name, problems)
 
   let settings: Settings | undefined

@@ -7,6 +7,8 @@ import { NotForSaleError, QuantityError, UnknownSkuError } from './errors.ts'
 export interface PricedLine {
   product: Product
   quantity: number
+  /** Cents for one unit: the catalog's price, or a signed link's. */
+  amount: number
 }
 
 /** The cart as the catalog prices it now. `amountTotal` in cents. */
@@ -17,15 +19,16 @@ export interface PricedCart {
 }
 
 /**
- * Looks every item up and checks that it may be sold in this quantity at this time.
+ * Looks every item up and checks that it may be sold in this quantity at this time. `linkAmount` is the price (cents for
+ * one unit) that a signed link sets for its one product.
  *
  * @throws UnknownSkuError, NotForSaleError, QuantityError: the first thing that stands in the way.
  */
-export function priceCart(catalog: Catalog, cart: Cart, now: Date): PricedCart {
+export function priceCart(catalog: Catalog, cart: Cart, now: Date, linkAmount?: number): PricedCart {
   const lines = cart.map(({ sku, quantity }) => {
     const product = catalog.find(sku)
     if (product === undefined) throw new UnknownSkuError()
-    return { product, quantity }
+    return { product, quantity, amount: linkAmount ?? product.amount }
   })
   for (const { product } of lines) {
     const { state } = availability(product, now)
@@ -37,7 +40,7 @@ export function priceCart(catalog: Catalog, cart: Cart, now: Date): PricedCart {
       throw new QuantityError({ minimum, maximum, name: product.name })
     }
   }
-  const amountTotal = lines.reduce((sum, { product, quantity }) => sum + product.amount * quantity, 0)
+  const amountTotal = lines.reduce((sum, { amount, quantity }) => sum + amount * quantity, 0)
   if (!Number.isSafeInteger(amountTotal)) throw new QuantityError()
   return { lines, amountTotal, currency: lines[0]?.product.currency ?? 'usd' }
 }

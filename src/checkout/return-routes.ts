@@ -20,7 +20,7 @@ const ReturnQuery = Type.Object({
     pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
   }),
   /** How often this page has looked already. */
-  look: Type.Integer({ minimum: 0, maximum: MOST_LOOKS, default: 0 }),
+  look: Type.Optional(Type.String()),
 })
 // A malformed id gets the answer of an unknown one, so the handler looks at the outcome itself.
 const returnRoute = {
@@ -36,7 +36,8 @@ export const returnRoutes: FastifyPluginAsyncTypebox<{ deadlineMs: number }> = a
 ) => {
   app.get('/success', returnRoute, async (request, reply) => {
     if (request.validationError) throw new UnknownCheckoutError()
-    const { checkout: id, look: looks } = request.query
+    const { checkout: id } = request.query
+    const looks = looksOf(request.query.look)
     const lookAgain = nextLook(id, looks)
     const reference = request.id
     const standing = await look(request, reply, id)
@@ -140,6 +141,11 @@ export const returnRoutes: FastifyPluginAsyncTypebox<{ deadlineMs: number }> = a
       ...(continueUrl !== undefined && { continueUrl }),
     }
   }
+}
+
+/** Nonsense counts as a first look: it is only about how long to wait for the next. */
+function looksOf(text: string | undefined): number {
+  return /^\d{1,2}$/.test(text ?? '') ? Number(text) : 0
 }
 
 function nextLook(id: string, look: number, path = 'success') {

@@ -1,16 +1,24 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { quantityLimits } from '../catalog/product.ts'
 import { RETURN_DEADLINE_MS } from '../dots/client.ts'
-import { type Cart, parseItems } from '../links/cart.ts'
 import { resolveContinueTo } from '../links/continue-to.ts'
+import { formFields } from '../links/form-fields.ts'
 import { linkPath } from '../links/link-builder.ts'
-import { type LinkParameters, readParameters } from '../links/parameters.ts'
-import { QuantityError, UnknownSkuError } from './errors.ts'
-import { priceCart } from './priced-cart.ts'
+import { readParameters } from '../links/parameters.ts'
+import { confirmPage } from '../pages/confirm-page.ts'
+import { bestLocale } from '../pages/money.ts'
+import { productView } from '../shop/product-view.ts'
+import { StoreError } from '../store/store.ts'
+import { whoIsAsking } from '../visitors/visitor.ts'
+import { type Click, printItems, readClick } from './click.ts'
+import { type PricedCart, priceCart } from './priced-cart.ts'
 import { returnRoutes } from './return-routes.ts'
-import { refuseSoldOut, startCheckout } from './start-checkout.ts'
+import { refuseSpent } from './spent.ts'
+import { startCheckout } from './start-checkout.ts'
 
-type BuyRequest = FastifyRequest<{ Params: { items: string } }>
+interface BuyRoute {
+  Params: { items: string }
+}
+type BuyRequest = FastifyRequest<BuyRoute>
 
 /** The links themselves and the way back from the checkout. */
 export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
@@ -24,76 +32,151 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
     return reply.redirect(wish ?? '/', 303)
   })
 
-  app.get<{ Params: { items: string } }>(
-    '/buy/:items',
-    { exposeHeadRoute: false },
-    async (request, reply) => {
-      const { cart, parameters, form } = readLink(request)
-      return sendToCheckout(request, reply, cart, parameters, form === 'bare' ? 302 : 303)
-    },
-  )
+  app.get<BuyRoute>('/buy/:items', { exposeHeadRoute: false }, async (request, reply) => {
+    const visitor = whoIsAsking(request.headers)
+    request.facts.visitor = visitor
+    // No page for either: the one throws it away, the other would show it in the place of a picture.
+    if (visitor === 'prefetch') return reply.code(503).send()
+    if (visitor === 'subresource') return reply.code(403).send()
+    const click = readRequest(request)
+    const priced = await price(request, click)
+    if (visitor === 'preview') return preview(request, reply, click, priced)
+    const { continueTo } = click.parameters
+    const path = continueTo === undefined ? undefined : resolveContinueTo(continueTo, publicUrl)
+    if (path !== undefined && (await keepSelection(request, reply, click))) return reply.redirect(path, 303)
+    if (asksFirst(priced)) return html(reply, confirm(request, click, priced))
+    return sendToCheckout(request, reply, click, click.items.form === 'bare' ? 302 : 303)
+  })
 
-  app.post<{ Params: { items: string } }>('/buy/:items', async (request, reply) => {
-    const { cart, parameters } = readLink(request)
-    return sendToCheckout(request, reply, cart, parameters, 303)
+  app.post<BuyRoute>('/buy/:items', async (request, reply) => {
+    const visitor = whoIsAsking(request.headers)
+    request.facts.visitor = visitor
+    if (visitor === 'prefetch') return reply.code(503).send()
+    if (visitor === 'subresource') return reply.code(403).send()
+    return sendToCheckout(request, reply, readRequest(request), 303)
   })
 
   // A HEAD tells how the GET would go, and opens nothing.
-  app.head<{ Params: { items: string } }>('/buy/:items', async (request, reply) => {
-    const priced = priceCart(app.catalog.current, readLink(request).cart, app.now())
-    await refuseSoldOut(priced, app.store.checkouts, request.log)
+  app.head<BuyRoute>('/buy/:items', async (request, reply) => {
+    await price(request, readRequest(request))
     return reply.type('text/html; charset=utf-8').send()
   })
 
   await app.register(returnRoutes, { deadlineMs: RETURN_DEADLINE_MS })
 
-  function readLink(request: BuyRequest) {
-    const items = parseItems(request.params.items)
-    const parameters = readParameters(rawQuery(request), formBody(request))
-    if (items.form === 'permalink') return { form: items.form, cart: items.cart, parameters }
-    return { form: items.form, cart: bareCart(items.sku, parameters), parameters }
+  function readRequest(request: BuyRequest): Click {
+    const { body } = request
+    return readClick(
+      {
+        segment: request.params.items,
+        query: rawQuery(request),
+        body: typeof body === 'string' ? body : undefined,
+      },
+      { catalog: app.catalog.current, secrets: app.config.linkSigningSecrets, now: app.now() },
+    )
   }
 
-  function bareCart(sku: string, { quantity }: LinkParameters): Cart {
-    const product = app.catalog.current.find(sku)
-    if (product === undefined) throw new UnknownSkuError()
-    if (quantity.kind === 'invalid') throw new QuantityError()
-    // A link without a quantity asks for the least that can be bought, which is one nearly always.
-    return [{ sku, quantity: quantity.kind === 'given' ? quantity.value : quantityLimits(product).minimum }]
+  async function price(request: FastifyRequest, click: Click): Promise<PricedCart> {
+    const priced = priceCart(app.catalog.current, click.cart, app.now(), click.terms.amount)
+    await refuseSpent(priced, click, app.store.checkouts, request.log)
+    return priced
+  }
+
+  function asksFirst({ lines }: PricedCart): boolean {
+    return app.config.linkProtection === 'confirm' || lines.some(({ product }) => product.confirm === true)
+  }
+
+  function confirm(request: FastifyRequest, click: Click, priced: PricedCart): string {
+    return confirmPage(app.shop, {
+      items: priced.lines.map(({ product, quantity, amount }) => ({ name: product.name, quantity, amount })),
+      amountTotal: priced.amountTotal,
+      currency: priced.currency,
+      locale: bestLocale(request.headers['accept-language']),
+      action: `/buy/${printItems(click.items)}`,
+      hiddenFields: formFields(click.parameters),
+    })
+  }
+
+  /** What the link leads to, with a form instead of a link: a program follows links, and presses no buttons. */
+  function preview(request: FastifyRequest, reply: FastifyReply, click: Click, priced: PricedCart) {
+    const [only, ...more] = priced.lines
+    if (only === undefined || more.length > 0 || click.terms.amount !== undefined) {
+      return html(reply, confirm(request, click, priced))
+    }
+    const locale = bestLocale(request.headers['accept-language'])
+    return html(reply, productView(app.shop, only.product, { now: app.now(), locale }))
+  }
+
+  /** Keeps what the link asks for while the buyer looks around; false where the store cannot keep it. */
+  async function keepSelection(request: FastifyRequest, reply: FastifyReply, click: Click): Promise<boolean> {
+    try {
+      await app.store.selections.keep(app.nameBrowser(request, reply), {
+        items: printItems(click.items),
+        fields: formFields(click.parameters),
+      })
+      return true
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      request.log.error(
+        { code: error.code },
+        'the store could not keep a selection; the checkout opens instead',
+      )
+      return false
+    }
   }
 
   async function sendToCheckout(
     request: FastifyRequest,
     reply: FastifyReply,
-    cart: Cart,
-    parameters: LinkParameters,
+    click: Click,
     status: 302 | 303,
   ) {
-    const { checkoutId, checkoutUrl } = await startCheckout(
+    const known = app.knownBrowser(request)
+    const { checkoutId, checkoutUrl, isSame } = await startCheckout(
       {
         catalog: app.catalog.current,
         dots: app.dots,
         checkouts: app.store.checkouts,
+        settle: { ...app.settle, log: request.log },
         log: request.log,
         publicUrl: app.config.publicUrl,
         expiresIn: app.config.checkoutExpiresIn,
         now: app.now,
-        linkTo: (items) => linkPath(items, publicUrl),
+        browser: app.nameBrowser(request, reply),
+        link: click.linkId === undefined ? linkPath(click.cart, publicUrl) : signedPath(click),
       },
-      cart,
-      parameters,
+      click,
     )
-    request.facts.checkout = checkoutId
+    Object.assign(request.facts, { checkout: checkoutId, ...(isSame && { same: true }) })
+    if (known !== undefined && request.method === 'POST') await forgetSelection(request, known)
     return reply.redirect(checkoutUrl.href, status)
+  }
+
+  /** What was checked out needs no reminder any more; a reminder too many harms nobody. */
+  async function forgetSelection(request: FastifyRequest, browser: string): Promise<void> {
+    try {
+      await app.store.selections.forget(browser)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      request.log.warn({ code: error.code }, 'the store could not forget a selection')
+    }
   }
 }
 
-/** The query as it came, since only the raw text tells `+` from a space. */
-export function rawQuery(request: FastifyRequest): string {
-  const at = request.url.indexOf('?')
-  return at === -1 ? '' : request.url.slice(at + 1)
+/** A signed link as it came, since its price and its signature are one. */
+function signedPath({ items, parameters }: Click): string {
+  const query = formFields(parameters)
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
+    .join('&')
+  return `/buy/${printItems(items)}?${query}`
 }
 
-function formBody(request: FastifyRequest): string | undefined {
-  return typeof request.body === 'string' ? request.body : undefined
+function html(reply: FastifyReply, page: string) {
+  return reply.type('text/html; charset=utf-8').send(page)
+}
+
+/** The query as it came, since only the raw text tells `+` from a space. */
+function rawQuery(request: FastifyRequest): string {
+  const at = request.url.indexOf('?')
+  return at === -1 ? '' : request.url.slice(at + 1)
 }

@@ -17,6 +17,7 @@ export interface Buyer {
 
 export interface SessionRequestOptions {
   checkoutId: string
+  linkId: string | undefined
   publicUrl: string
   /** Seconds, for products that name none of their own. */
   expiresIn: number
@@ -26,14 +27,14 @@ export interface SessionRequestOptions {
 export function sessionRequest(
   priced: PricedCart,
   buyer: Buyer,
-  { checkoutId, publicUrl, expiresIn }: SessionRequestOptions,
+  { checkoutId, linkId, publicUrl, expiresIn }: SessionRequestOptions,
 ): CreateSession {
   const lifetimes = priced.lines.map(({ product }) => product.expires_in ?? expiresIn)
   return {
-    line_items: priced.lines.map(({ product, quantity }) => ({
+    line_items: priced.lines.map(({ product, quantity, amount }) => ({
       price_data: {
         currency: product.currency ?? 'usd',
-        amount: product.amount,
+        amount,
         product_data: {
           name: product.name,
           ...(product.description !== undefined && { description: product.description }),
@@ -48,7 +49,7 @@ export function sessionRequest(
     cancel_url: `${publicUrl}/cancel?checkout=${checkoutId}`,
     expires_in: Math.min(...lifetimes),
     metadata: sessionMetadata(
-      { checkoutId, cart: cartOf(priced), amountTotal: priced.amountTotal },
+      { checkoutId, cart: cartOf(priced), amountTotal: priced.amountTotal, linkId },
       // Several products' metadata could contradict one another; each line has its own in any case.
       (priced.lines.length === 1 && priced.lines[0]?.product.metadata) || {},
       buyer.metadata,

@@ -1,67 +1,100 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
-import { salesLimit } from '../catalog/product.ts'
-import type { DotsClient, OpenSession } from '../dots/client.ts'
-import { DotsError } from '../dots/errors.ts'
-import type { Cart } from '../links/cart.ts'
+import { CLICK_DEADLINE_MS, type DotsClient, type OpenSession, RETURN_DEADLINE_MS } from '../dots/client.ts'
+import { DotsError, DotsUnavailableError } from '../dots/errors.ts'
 import type { Log } from '../log.ts'
 import { merchantMetadata } from '../orders/session-metadata.ts'
-import type { NewCheckout } from '../store/checkout.ts'
-import { type CheckoutStore, StoreError } from '../store/store.ts'
-import { NotForSaleError } from './errors.ts'
+import type { SettleCheckout } from '../orders/settle-checkout.ts'
+import type { Checkout, NewCheckout } from '../store/checkout.ts'
+import { type CheckoutStore, StoreError, type Visit } from '../store/store.ts'
+import type { Click } from './click.ts'
 import { type PricedCart, priceCart } from './priced-cart.ts'
-import { type Buyer, cartOf, sessionRequest } from './session-request.ts'
+import { sessionRequest } from './session-request.ts'
+import { refuseSpent } from './spent.ts'
+import { standingOf } from './standing.ts'
+
+/** Within its first minute a session is open for sure; after that Dots is asked before a buyer is sent back to it. */
+const SURELY_OPEN_MS = 60_000
+/** How often a second click looks whether the first one has its session. */
+const LOOK_MS = 50
 
 export interface StartCheckout {
   catalog: Catalog
   dots: DotsClient
   checkouts: CheckoutStore
+  settle: SettleCheckout
   log: Log
   publicUrl: string
   /** Seconds. */
   expiresIn: number
   now: () => Date
-  /** The way back to the same cart, as a path with query. */
-  linkTo: (cart: Cart) => string
+  /** The store's name for the browser; undefined: each click is its own. */
+  browser: string | undefined
+  /** The way back to the same purchase, as a path with query. */
+  link: string
 }
 
 export interface StartedCheckout {
   checkoutId: string
   checkoutUrl: URL
+  /** True where the browser was led back to a checkout that it had already. */
+  isSame: boolean
 }
 
 /**
  * One click: prices the cart, writes the row, opens a session at Dots, completes the row.
  *
  * The row comes before the call, so that a session which nobody heard of again can be found by it. A store that fails
- * costs no sale: the facts then stand in the log and in the session's own metadata.
+ * costs no sale: the facts then stand in the log and in the session's own metadata. A browser that has an open checkout
+ * for the same purchase is led back to it, and two clicks of it at the same moment make one session.
  *
- * @throws UnknownSkuError, NotForSaleError, QuantityError before anything was written or called;
+ * @throws UnknownSkuError, NotForSaleError, QuantityError, LinkEndedError before anything was written or called;
  *   DotsError when there is no session to send the buyer to.
  */
-export async function startCheckout(deps: StartCheckout, cart: Cart, buyer: Buyer): Promise<StartedCheckout> {
-  const { catalog, checkouts, dots, log, now } = deps
-  const priced = priceCart(catalog, cart, now())
-  await refuseSoldOut(priced, checkouts, log)
+export async function startCheckout(deps: StartCheckout, click: Click): Promise<StartedCheckout> {
+  const { catalog, checkouts, log, now, browser } = deps
+  const priced = priceCart(catalog, click.cart, now(), click.terms.amount)
+  await refuseSpent(priced, click, checkouts, log)
   const checkoutId = randomUUID()
-  const request = sessionRequest(priced, buyer, {
+  const request = sessionRequest(priced, click.buyer, {
     checkoutId,
+    linkId: click.linkId,
     publicUrl: deps.publicUrl,
     expiresIn: deps.expiresIn,
   })
-  const checkout = newCheckout(checkoutId, priced, buyer, {
-    link: deps.linkTo(cartOf(priced)),
+  const checkout: NewCheckout = {
+    id: checkoutId,
+    items: priced.lines.map(({ product, quantity, amount }) => ({
+      sku: product.sku,
+      name: product.name,
+      quantity,
+      amount,
+    })),
+    amountTotal: priced.amountTotal,
+    currency: priced.currency,
+    link: deps.link,
+    linkId: click.linkId ?? null,
+    clientReferenceId: click.buyer.clientReferenceId ?? null,
+    customerEmail: click.buyer.email ?? null,
     metadata: merchantMetadata(request.metadata),
-  })
+  }
   // Never the email: a line of the log lives longer than a buyer's consent.
   const facts = { checkout: checkoutId, items: request.metadata.items, amountTotal: priced.amountTotal }
-  const keep = (what: string, work: () => Promise<unknown>, more: object = {}) =>
+  const keep = <T>(what: string, work: () => Promise<T>, more: object = {}) =>
     keepOrLog(work, log, { ...facts, ...more }, what)
 
-  await keep('the click', () => checkouts.recordCreating(checkout))
+  if (browser === undefined) {
+    await keep('the click', () => checkouts.recordCreating(checkout))
+  } else {
+    const visit = { browser, fingerprint: fingerprintOf(priced, click) }
+    const before = await keep('the click', () => recordOrReturn(deps, checkout, visit))
+    if (before !== undefined) return before
+  }
+
   let opened: OpenSession
   try {
-    opened = await dots.createCheckoutSession(request)
+    opened = await deps.dots.createCheckoutSession(request)
   } catch (error) {
     if (error instanceof DotsError) {
       Object.assign(error.facts, facts)
@@ -85,56 +118,71 @@ export async function startCheckout(deps: StartCheckout, cart: Cart, buyer: Buye
       }),
     { session: session.id },
   )
-  return { checkoutId, checkoutUrl }
+  return { checkoutId, checkoutUrl, isSame: false }
 }
 
-/**
- * Counts completed sales, never clicks: an open checkout may end unpaid. A store that cannot count stops no sale.
- *
- * @throws NotForSaleError for the first product whose sales have come to its limit.
- */
-export async function refuseSoldOut(priced: PricedCart, checkouts: CheckoutStore, log: Log): Promise<void> {
-  for (const { product } of priced.lines) {
-    const limit = salesLimit(product)
-    if (limit === undefined) continue
-    try {
-      if ((await checkouts.countSales(product.sku)) >= limit) throw new NotForSaleError(product, 'sold-out')
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      log.error({ sku: product.sku, code: error.code }, 'the store could not count sales; the sale goes on')
-    }
+/** Writes the row of the click; or, where the browser has a live checkout for the same purchase, the way back to it. */
+async function recordOrReturn(
+  deps: StartCheckout,
+  checkout: NewCheckout,
+  visit: Visit,
+): Promise<StartedCheckout | undefined> {
+  const live = await deps.checkouts.recordClick(checkout, visit)
+  if (live === undefined) return undefined
+  const checkoutUrl = await wayBack(deps, live)
+  if (checkoutUrl !== undefined) return { checkoutId: live.id, checkoutUrl, isSame: true }
+  // Paid or ended in the meantime, and written down as that: this click is a new purchase.
+  await deps.checkouts.recordCreating(checkout)
+  return undefined
+}
+
+/** Where the live checkout can be gone on with; undefined where Dots says that it cannot. */
+async function wayBack(deps: StartCheckout, live: Checkout): Promise<URL | undefined> {
+  const { dots, now, settle } = deps
+  const checkout = live.state === 'creating' ? await whenOpen(deps, live) : live
+  const url = checkout.checkoutUrl === null ? undefined : dots.checkUrl(checkout.checkoutUrl)
+  if (now().getTime() - Date.parse(checkout.createdAt) < SURELY_OPEN_MS) return url
+  const standing = await standingOf({ dots, settle, deadlineMs: RETURN_DEADLINE_MS }, checkout)
+  if (standing.state === 'open') return standing.checkoutUrl
+  // While Dots cannot be asked, the session that is known beats a second one for the same purchase.
+  return standing.state === 'unconfirmed' ? url : undefined
+}
+
+/** Waits for the first of two clicks. @throws DotsUnavailableError when that one came to nothing. */
+async function whenOpen({ checkouts }: StartCheckout, { id }: Checkout): Promise<Checkout> {
+  const giveUpAt = performance.now() + CLICK_DEADLINE_MS
+  while (performance.now() < giveUpAt) {
+    await sleep(LOOK_MS)
+    const checkout = await checkouts.find(id)
+    if (checkout === undefined) break
+    if (checkout.state === 'open' || checkout.state === 'complete') return checkout
+    if (checkout.state !== 'creating') break
   }
+  throw new DotsUnavailableError('none', { facts: { waitedFor: id } })
 }
 
-function newCheckout(
-  id: string,
-  priced: PricedCart,
-  buyer: Buyer,
-  { link, metadata }: Pick<NewCheckout, 'link' | 'metadata'>,
-): NewCheckout {
-  return {
-    id,
-    items: priced.lines.map(({ product, quantity }) => ({
-      sku: product.sku,
-      name: product.name,
-      quantity,
-      amount: product.amount,
-    })),
-    amountTotal: priced.amountTotal,
-    currency: priced.currency,
-    link,
-    clientReferenceId: buyer.clientReferenceId ?? null,
-    customerEmail: buyer.email ?? null,
-    metadata,
-  }
+/** The purchase as a hash: what is sold at which price, to whom, through which signed link. Attribution is no part. */
+function fingerprintOf(priced: PricedCart, { buyer, linkId }: Click): string {
+  const lines = priced.lines.map(({ product, quantity, amount }) => [product.sku, quantity, amount])
+  const { email, clientReferenceId, customerId, userId, metadata } = buyer
+  const purchase = [lines, email, clientReferenceId, customerId, userId, Object.entries(metadata), linkId]
+  return createHash('sha256')
+    .update(JSON.stringify(purchase, (_key, value: unknown) => value ?? null))
+    .digest('base64url')
 }
 
-async function keepOrLog(work: () => Promise<unknown>, log: Log, facts: object, what: string): Promise<void> {
+async function keepOrLog<T>(
+  work: () => Promise<T>,
+  log: Log,
+  facts: object,
+  what: string,
+): Promise<T | undefined> {
   try {
-    await work()
+    return await work()
   } catch (error) {
     if (!(error instanceof StoreError)) throw error
     log.error({ ...facts, code: error.code }, `the store could not keep ${what}; the sale goes on without it`)
+    return undefined
   }
 }
 

@@ -14,9 +14,13 @@ export class UsageError extends Error {
 
 /**
  * Runs a command to its end: what a person can mend is said in words on stderr and makes the exit code 1 (2 for a wrong
- * command line); a stack means a bug.
+ * command line); a stack means a bug. `standIns` are settings that the command does not need.
  */
-export async function runCommand(usage: string, work: (config: Config) => Promise<void>): Promise<void> {
+export async function runCommand(
+  usage: string,
+  work: (config: Config) => Promise<void>,
+  standIns: Record<string, string> = {},
+): Promise<void> {
   // Somebody who reads the list through `head` closes our end early: that is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
@@ -27,7 +31,7 @@ export async function runCommand(usage: string, work: (config: Config) => Promis
     return
   }
   try {
-    await work(await loadConfig(process.env, { dotenvPath: '.env' }))
+    await work(await loadConfig(process.env, { dotenvPath: '.env', standIns }))
   } catch (error) {
     const message = explain(error)
     if (message === undefined) throw error

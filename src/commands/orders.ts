@@ -107,7 +107,9 @@ function stateOf(text: string | undefined) {
 function period({ since, day }: { since?: string; day?: string }): CheckoutFilter {
   if (day !== undefined) {
     const start = /^\d{4}-\d\d-\d\d$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN
-    if (Number.isNaN(start) || since !== undefined) {
+    // The 31st of a shorter month is read as a day of the next one: that is no day to account for.
+    const exists = !Number.isNaN(start) && new Date(start).toISOString().startsWith(day)
+    if (!exists || since !== undefined) {
       throw new UsageError('--day takes a day such as 2026-11-22, and not together with --since.')
     }
     return { since: new Date(start).toISOString(), until: new Date(start + 86_400_000).toISOString() }

@@ -20,7 +20,8 @@ Asks Dots for every session since then, settles what it finds, and rebuilds what
 service: it waits for the sweep's turn, then takes it.
 
   --since     30m, 24h, 7d, or a time such as 2026-11-01T00:00:00Z (default 7d)
-  --announce  announce restored sales too that were complete before; receivers know them by their webhook-id`
+  --announce  announce restored sales too that were complete before, and every other one since then whose announcement
+              is held back; receivers know them by their webhook-id`
 
 /** Faster than the sweep, which nobody waits for, and still gentle: five calls a second. */
 const CALLS_PER_MINUTE = 300
@@ -64,7 +65,7 @@ async function reconcile(config: Config, since: Date, announceRestored: boolean)
   try {
     await waitForTurn(deps, stop.signal)
     const walk = { since: since.toISOString(), startedAt: new Date().toISOString() }
-    let last: Readonly<WalkProgress> = { sessions: 0, settled: 0, restored: 0, held: 0 }
+    let last: Readonly<WalkProgress> = { sessions: 0, settled: 0, restored: 0, held: 0, released: 0 }
     const done = await walkSessions(deps, walk, stop.signal, {
       announceRestored,
       progress: (progress) => {
@@ -77,6 +78,7 @@ async function reconcile(config: Config, since: Date, announceRestored: boolean)
       await giveUpLost(deps, walk)
     }
     console.log(`${done ? 'Done' : 'Stopped early; the next run goes on'}: ${progressLine(last)}`)
+    if (last.released > 0) console.log(`${last.released} held back sales will be announced within seconds.`)
     if (last.held > 0) {
       console.log(
         `${last.held} restored sales were complete before: not announced. Run again with --announce to announce them.`,

@@ -172,6 +172,15 @@ export class DotsClient {
     } catch (error) {
       throw transportError(error)
     }
+    const ok = answer.statusCode >= 200 && answer.statusCode < 300
+    if (bytes === undefined) {
+      // A refusal is known by its status, however long the page that a proxy has put around it.
+      if (!ok) throw this.#refusal(answer, undefined)
+      this.#credentials = 'accepted'
+      throw new DotsNonsenseError({
+        facts: { dotsStatus: answer.statusCode, tooLarge: `over ${maxBytes} bytes` },
+      })
+    }
     const facts: AnswerFacts = {
       dotsStatus: answer.statusCode,
       bytes: bytes.length,
@@ -184,10 +193,11 @@ export class DotsClient {
       if (json === undefined) throw new DotsNonsenseError({ facts })
       return { json, facts }
     }
-    throw this.#refusal(answer, json, facts)
+    throw this.#refusal(answer, json)
   }
 
-  #refusal(answer: Dispatcher.ResponseData, json: unknown, { dotsStatus: status }: AnswerFacts): DotsError {
+  #refusal(answer: Dispatcher.ResponseData, json: unknown): DotsError {
+    const status = answer.statusCode
     const facts = { dotsStatus: status, dotsCode: refusalCode(json) }
     const retryAfterSeconds = parseRetryAfter(single(answer.headers['retry-after']), this.#now())
     if (status === 401 || status === 403) {

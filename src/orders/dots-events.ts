@@ -6,9 +6,11 @@ import { type SettleCheckout, settleCheckout } from './settle-checkout.ts'
 /** Bounds the question to Dots: nobody waits for it, but a stuck one would hold up the others. */
 const ASK_DEADLINE_MS = 5_000
 /** Longer than the work on one event takes; if the process dies over it, somebody else takes it up after that. */
-const CLAIM_MS = 60_000
-const CLAIM_AT_ONCE = 20
-/** Enough to catch up after an outage, few enough to leave the connections to the buyers. */
+const CLAIM_MS = 20_000
+/**
+ * Enough to catch up after an outage, few enough to leave the connections to the buyers. No more are claimed than are
+ * worked on at once: waiting behind a slow Dots would use up their claims.
+ */
 const AT_A_TIME = 4
 /**
  * Pauses before an event is looked at again, in seconds: Dots may show a payment a moment after it has announced it,
@@ -53,14 +55,9 @@ export async function processEvent(deps: DotsEvents, id: string): Promise<void> 
 /** Takes up the events that are due, until there are none or `signal` says stop. @throws StoreError */
 export async function processDueEvents(deps: DotsEvents, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const events = await deps.store.events.claimDue(CLAIM_AT_ONCE, later(deps, CLAIM_MS))
-    const queue = events.values()
-    await Promise.all(
-      Array.from({ length: AT_A_TIME }, async () => {
-        for (const event of queue) await settleEvent(deps, event)
-      }),
-    )
-    if (events.length < CLAIM_AT_ONCE) return
+    const events = await deps.store.events.claimDue(AT_A_TIME, later(deps, CLAIM_MS))
+    await Promise.all(events.map((event) => settleEvent(deps, event)))
+    if (events.length < AT_A_TIME) return
   }
 }
 

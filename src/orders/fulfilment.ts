@@ -9,9 +9,11 @@ export const RETRY_SECONDS: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 3
 /** A receiver that needs longer should answer first and work afterwards. */
 const ANSWER_MS = 15_000
 /** Longer than an attempt takes; if the process dies over it, it is sent again after that. */
-const CLAIM_MS = 60_000
-const CLAIM_AT_ONCE = 20
-const AT_A_TIME = 4
+const CLAIM_MS = 20_000
+/** Bytes of an answer that are read before its connection is given up. */
+const LONGEST_ANSWER = 16 * 1024
+/** No more are claimed than are tried at once: waiting behind a slow receiver would use up their claims. */
+const AT_A_TIME = 8
 /** So that a receiver which comes back is not met by everything at the same second. */
 const JITTER = 0.1
 
@@ -36,14 +38,9 @@ export interface Fulfilment {
 export async function deliverAnnouncements(deps: Fulfilment, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const until = new Date(deps.now().getTime() + CLAIM_MS).toISOString()
-    const due = await deps.outbox.claimDue(CLAIM_AT_ONCE, until)
-    const queue = due.values()
-    await Promise.all(
-      Array.from({ length: AT_A_TIME }, async () => {
-        for (const announcement of queue) await deliver(deps, announcement)
-      }),
-    )
-    if (due.length < CLAIM_AT_ONCE) return
+    const due = await deps.outbox.claimDue(AT_A_TIME, until)
+    await Promise.all(due.map((announcement) => deliver(deps, announcement)))
+    if (due.length < AT_A_TIME) return
   }
 }
 
@@ -86,8 +83,8 @@ async function attempt(deps: Fulfilment, { id, body }: Announcement): Promise<st
       body,
       signal: AbortSignal.timeout(ANSWER_MS),
     })
-    // The status is all that counts; the rest of the answer is let go of with its connection.
-    answer.body.destroy()
+    // The status is all that counts; a short rest is read so that the connection can be used again.
+    void answer.body.dump({ limit: LONGEST_ANSWER }).catch(() => undefined)
     // undici follows no redirect by itself: a 3xx is a wrong address like any other refusal.
     return answer.statusCode >= 200 && answer.statusCode < 300 ? undefined : `status ${answer.statusCode}`
   } catch (error) {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import { Agent } from 'undici'
 import { DotsError } from '../dots/errors.ts'
@@ -36,6 +37,9 @@ export const ORDERS_PACE: OrdersPace = {
   deliverEveryMs: 5_000,
   callsPerMinute: 60,
 }
+
+/** What the answers of receivers have when the service stops; a platform kills after ten seconds. */
+const LAST_ANSWERS_MS = 2_000
 
 export interface OrdersOptions {
   webhookSecrets: readonly string[]
@@ -132,8 +136,11 @@ export const ordersPlugin = fp<OrdersOptions>(
       for (const loop of loops) loop.start()
     })
     app.addHook('preClose', async () => {
-      await Promise.all(loops.map((loop) => loop.stop()))
+      const stopped = Promise.all(loops.map((loop) => loop.stop()))
+      await Promise.race([stopped, sleep(LAST_ANSWERS_MS, undefined, { ref: false })])
+      // A receiver that is still silent gets its order again after the restart.
       await agent.destroy()
+      await stopped
     })
   },
   { name: 'orders', dependencies: ['store', 'dots'] },

@@ -28,11 +28,15 @@ export async function restoreCheckout(deps: Restore, session: Session, own: OwnM
     amountTotal: own.amountTotal,
     currency: 'usd',
     link: deps.linkTo(own.cart),
+    linkId: own.linkId ?? null,
     clientReferenceId: session.client_reference_id ?? null,
     customerEmail: session.customer_email ?? null,
     metadata: merchantMetadata(textMetadata(session)),
   }
-  await deps.store.checkouts.recordRestored(checkout, session.created ?? deps.store.madeAt)
+  // Times are compared as texts, so a time of Dots is written the way ours are.
+  const created = Date.parse(session.created ?? '')
+  const createdAt = Number.isNaN(created) ? deps.store.madeAt : new Date(created).toISOString()
+  await deps.store.checkouts.recordRestored(checkout, createdAt)
 }
 
 /**

@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { DotsClient } from '../dots/client.ts'
-import { DotsRequestError } from '../dots/errors.ts'
+import { DotsNonsenseError } from '../dots/errors.ts'
 import type { Session } from '../dots/messages.ts'
 
 const PAGE = 100
@@ -41,22 +41,16 @@ export async function nextPage(
   dots: DotsClient,
   walk: Walk,
 ): Promise<{ sessions: Session[]; next: Walk | undefined }> {
-  let page: { sessions: Session[]; hasMore: boolean }
-  try {
-    page = await dots.listCheckoutSessions({
-      limit: PAGE,
-      startingAfter: walk.startingAfter,
-      deadlineMs: PAGE_DEADLINE_MS,
-    })
-  } catch (error) {
-    // The session to go on after is not known any more: from the start again.
-    if (error instanceof DotsRequestError && walk.startingAfter !== undefined) {
-      const { startingAfter, ...fromTheStart } = walk
-      return { sessions: [], next: fromTheStart }
-    }
-    throw error
-  }
+  const page = await dots.listCheckoutSessions({
+    limit: PAGE,
+    startingAfter: walk.startingAfter,
+    deadlineMs: PAGE_DEADLINE_MS,
+  })
   const last = page.sessions.at(-1)
+  // The same page for ever would be no walk, and must not pass for one that has come to its end.
+  if (page.hasMore && last?.id !== undefined && last.id === walk.startingAfter) {
+    throw new DotsNonsenseError({ facts: { list: 'does not go on' } })
+  }
   const ended = !page.hasMore || last?.id === undefined || isPast(page.sessions, walk.since)
   return { sessions: page.sessions, next: ended ? undefined : { ...walk, startingAfter: last.id } }
 }
@@ -64,5 +58,8 @@ export async function nextPage(
 function isPast(sessions: readonly Session[], since: string): boolean {
   const times = sessions.map(({ created }) => Date.parse(created ?? ''))
   const newestFirst = times.every((time, index) => index === 0 || time <= (times[index - 1] ?? Number.NaN))
-  return times.length > 1 && newestFirst && (times.at(-1) ?? Number.NaN) < Date.parse(since)
+  const [first = Number.NaN] = times
+  const last = times.at(-1) ?? Number.NaN
+  // Sessions of one moment tell nothing of the order.
+  return newestFirst && first > last && last < Date.parse(since)
 }

@@ -15,6 +15,8 @@ export interface OwnMetadata {
   cart: Cart
   /** Cents, as asked. */
   amountTotal: number
+  /** Of a signed link. */
+  linkId: string | undefined
 }
 
 /**
@@ -29,6 +31,7 @@ export function sessionMetadata(
     ['checkout_id', own.checkoutId],
     ...itemsMetadata(own.cart),
     ['amount_total', String(own.amountTotal)],
+    ...(own.linkId === undefined ? [] : [['link', own.linkId] satisfies [string, string]]),
     ...others.flatMap((other) => Object.entries(other)),
   ]
   const metadata = new Map<string, string>()
@@ -56,7 +59,9 @@ export function readOwnMetadata(session: Session): OwnMetadata | undefined {
   if (!Number.isSafeInteger(amountTotal) || amountTotal < 1) return undefined
   try {
     const items = parseItems(text)
-    return items.form === 'permalink' ? { checkoutId, cart: items.cart, amountTotal } : undefined
+    return items.form === 'permalink'
+      ? { checkoutId, cart: items.cart, amountTotal, linkId: metadata.link }
+      : undefined
   } catch (error) {
     if (error instanceof MalformedLinkError) return undefined
     throw error

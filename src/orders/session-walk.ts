@@ -1,3 +1,4 @@
+import { DotsRequestError } from '../dots/errors.ts'
 import type { Session } from '../dots/messages.ts'
 import type { Checkout } from '../store/checkout.ts'
 import { isNewToTheShop, isOurs, restoreCheckout } from './restore.ts'
@@ -18,10 +19,12 @@ export interface WalkProgress {
   restored: number
   /** Complete before the store was made: in the outbox, and not sent by themselves. */
   held: number
+  /** Held back by an earlier walk, and sent now. */
+  released: number
 }
 
 export interface WalkOptions {
-  /** Announces restored sales although they may have been announced before. */
+  /** Announces the sales that are held back although they may have been announced before. */
   announceRestored?: boolean
   progress?: (progress: Readonly<WalkProgress>) => void
 }
@@ -38,12 +41,12 @@ export async function walkSessions(
   signal: AbortSignal,
   { announceRestored = false, progress }: WalkOptions = {},
 ): Promise<boolean> {
-  const counts: WalkProgress = { sessions: 0, settled: 0, restored: 0, held: 0 }
+  const counts: WalkProgress = { sessions: 0, settled: 0, restored: 0, held: 0, released: 0 }
   let walk: Walk | undefined = from
   while (walk !== undefined) {
     await pace(deps, signal)
     if (signal.aborted || !(await takeTurn(deps))) return false
-    const page = await nextPage(deps.dots, walk)
+    const page = await pageOf(deps, walk)
     const ours = page.sessions.flatMap((session) => {
       const own = readOwnMetadata(session)
       return own === undefined ? [] : [{ session, own }]
@@ -65,6 +68,19 @@ export async function walkSessions(
   return true
 }
 
+/** A session to go on after that Dots does not know any more: the next round starts at the top again. */
+async function pageOf({ dots, store }: Sweep, walk: Walk): ReturnType<typeof nextPage> {
+  try {
+    return await nextPage(dots, walk)
+  } catch (error) {
+    if (error instanceof DotsRequestError && walk.startingAfter !== undefined) {
+      const { startingAfter, ...fromTheStart } = walk
+      await store.leases.writeNote(SWEEP_TURN, JSON.stringify(fromTheStart))
+    }
+    throw error
+  }
+}
+
 async function meet(
   deps: Sweep,
   session: Session,
@@ -72,8 +88,13 @@ async function meet(
   known: Checkout | undefined,
   { announceRestored, counts }: { announceRestored: boolean; counts: WalkProgress },
 ): Promise<void> {
-  const { checkouts } = deps.store
-  if (known?.state === 'complete') return
+  const { checkouts, outbox } = deps.store
+  if (known?.state === 'complete') {
+    const sends = announceRestored && deps.settle.announceAs === 'pending'
+    if (sends && (await outbox.release(known.id))) counts.released += 1
+    return
+  }
+  if (known?.state === 'expired' && session.status === 'expired') return
   let settle = deps.settle
   if (known === undefined) {
     if (!isOurs(session, deps.publicUrl)) return
@@ -97,7 +118,7 @@ async function meet(
       expiresAt: isoTime(session.expiry) ?? ago(deps, 0),
     })
   }
-  if (session.status === 'open') return
+  if (session.status !== 'complete' && session.status !== 'expired') return
   const checkout = await checkouts.find(own.checkoutId)
   if (checkout === undefined || checkout.state === 'complete') return
   await settleCheckout(settle, checkout, session)

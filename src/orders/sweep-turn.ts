@@ -7,8 +7,11 @@ import type { SettleCheckout } from './settle-checkout.ts'
 export const SWEEP_TURN = 'sweep'
 export const MINUTE_MS = 60_000
 export const HOUR_MS = 60 * MINUTE_MS
-/** A holder that died is waited for no longer than this; a living one renews its turn at each step. */
-const TURN_MS = 2 * MINUTE_MS
+/**
+ * A holder that died is waited for no longer than this; a living one renews its turn at each step, and the longest step
+ * is one page of Dots' list (15 s). A turn that runs out under a living one does no harm: it stops at its next step.
+ */
+const TURN_MS = 30_000
 
 export interface Sweep extends Restore {
   dots: DotsClient
@@ -27,7 +30,7 @@ export function takeTurn({ store, holder, settle }: Sweep): Promise<boolean> {
 /** Spreads the calls over the minute. */
 export async function pace({ callsPerMinute }: Sweep, signal: AbortSignal): Promise<void> {
   try {
-    await sleep(MINUTE_MS / callsPerMinute, undefined, { signal, ref: false })
+    await sleep(MINUTE_MS / callsPerMinute, undefined, { signal })
   } catch (error) {
     if (!signal.aborted) throw error
   }

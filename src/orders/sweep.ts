@@ -22,6 +22,8 @@ const KEEP_EVENTS_MS = 7 * DAY_MS
 const WALK_SPACING_MS = 5 * MINUTE_MS
 /** Our clock and Dots' may differ by so much. */
 const CLOCKS_MS = 10 * MINUTE_MS
+/** A day after it was put together nobody comes back for a selection. */
+const KEEP_SELECTIONS_MS = DAY_MS
 const BATCH = 50
 const ASK_DEADLINE_MS = 5_000
 const WALKED = 'walked '
@@ -39,6 +41,7 @@ export async function sweep(deps: Sweep, signal: AbortSignal): Promise<SweepOutc
   if (!(await takeTurn(deps))) return 'busy'
   try {
     await deps.store.events.prune(ago(deps, KEEP_EVENTS_MS))
+    await deps.store.selections.prune(ago(deps, KEEP_SELECTIONS_MS))
     await processDueEvents(deps, signal)
     await askOverdue(deps, signal)
     await walkIfNeeded(deps, signal)
@@ -66,13 +69,17 @@ async function askAfter(deps: Sweep, checkout: Checkout): Promise<void> {
   const { dots, settle, store } = deps
   // It is noted before the question: a session that always fails must not stand in the way of the others.
   await store.checkouts.recordAsked(checkout.id)
-  if (checkout.sessionId === null) return
+  const longGone = (checkout.expiresAt ?? '') < ago(deps, DAY_MS)
+  if (checkout.sessionId === null) {
+    // Nobody can be asked about it; the walks through the list would have met it by now.
+    if (longGone) await store.checkouts.recordExpiry(checkout.id)
+    return
+  }
   try {
     const session = await dots.getCheckoutSession(checkout.sessionId, { deadlineMs: ASK_DEADLINE_MS })
     await settleCheckout(settle, checkout, session)
   } catch (error) {
     if (!(error instanceof DotsRequestError)) throw error
-    const longGone = (checkout.expiresAt ?? '') < ago(deps, DAY_MS)
     if (error.code === 'dots-not-found' && longGone) await store.checkouts.recordExpiry(checkout.id)
     settle.log.warn({ code: error.code, checkout: checkout.id }, 'Dots does not answer for a session')
   }

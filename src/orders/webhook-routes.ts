@@ -60,8 +60,8 @@ export async function webhookRoutes(
       if (outcome === 'new') {
         const work = processEvent(events, id).catch((error: unknown) => {
           // It stays in the store as pending, so nothing is lost with this.
-          if (!(error instanceof StoreError)) throw error
-          request.log.error({ code: error.code }, 'an event was kept and could not be settled at once')
+          const facts = error instanceof StoreError ? { code: error.code } : { err: error }
+          request.log.error(facts, 'an event was kept and could not be settled at once')
         })
         await Promise.race([work, sleep(SETTLE_AT_ONCE_MS, undefined, { ref: false })])
       }

@@ -59,3 +59,12 @@ function mix(color: Rgb, target: Rgb, share: number): Rgb {
   const part = (from: number, to: number) => Math.round(from + (to - from) * share)
   return [part(color[0], target[0]), part(color[1], target[1]), part(color[2], target[2])]
 }
+
+/** The accent of a shop that names none, or one that is no `#rrggbb`. */
+export const DEFAULT_ACCENT: Rgb = [29, 107, 79]
+
+/** The two colours of a button in the shop's accent, as `#rrggbb`. */
+export function buttonColors(accent: string | undefined): { background: string; text: string } {
+  const color = parseHex(accent ?? '') ?? DEFAULT_ACCENT
+  return { background: toHex(color), text: textOn(color) }
+}

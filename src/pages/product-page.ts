@@ -24,6 +24,8 @@ export interface ProductPage {
   /** The page's own address, for previews and search engines. */
   pageUrl: string
   locale: string
+  /** A fragment made with `html`, to stand above the product. */
+  notice?: string
   /** The merchant's message where the product cannot be bought now; it takes the form's place. */
   unavailable?: string
 }
@@ -32,7 +34,7 @@ export interface ProductPage {
 export function productPage(shop: Shop, page: ProductPage): string {
   const { product, locale, unavailable } = page
   const pictures = (product.images ?? []).flatMap((image) => webUrl(shop, image) ?? [])
-  const body = html`<article class="card detail" aria-labelledby="heading">
+  const body = html`!${page.notice}<article class="card detail" aria-labelledby="heading">
 !${pictures.map((src, index) => html`<img class="picture" src="${src}" alt="${pictureText(product.name, index, pictures.length)}" width="640" height="480">`)}
 <h1 id="heading" dir="auto">${product.name}</h1>
 <p class="price"><bdi>${formatMoney(product.amount, product.currency, locale)}</bdi></p>

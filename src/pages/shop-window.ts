@@ -23,17 +23,19 @@ export interface ShopWindow {
   page: number
   pages: number
   locale: string
+  /** A fragment made with `html`, to stand above the products. */
+  notice?: string
 }
 
 // The pictures of the first row or two are seen at once; the others may wait until they are scrolled to.
 const EAGER_PICTURES = 6
 
 /** All that is for sale, a page at a time. Buy is a link, so that it can be copied, shared and opened in a tab. */
-export function shopWindowPage(shop: Shop, { products, page, pages, locale }: ShopWindow): string {
+export function shopWindowPage(shop: Shop, { products, page, pages, locale, notice }: ShopWindow): string {
   const title = page > 1 ? `Products, page ${formatCount(page, locale)}` : 'Products'
   const withPictures = products.some(({ image }) => webUrl(shop, image) !== undefined)
   const cards = products.map((product, index) => productCard(shop, product, { locale, withPictures, index }))
-  const body = html`<h1>Products</h1>
+  const body = html`!${notice}<h1>Products</h1>
 !${
     cards.length === 0
       ? '<p class="card lead">There is nothing on the shelf right now. Please come back soon.</p>'

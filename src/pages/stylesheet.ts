@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto'
-import { parseHex, type Rgb, readableOn, textOn } from './contrast.ts'
+import { DEFAULT_ACCENT, parseHex, type Rgb, readableOn, textOn } from './contrast.ts'
 import type { Shop } from './shop.ts'
 
 /** A calm green that reads well on white and on near-black. */
-const DEFAULT_ACCENT: Rgb = [29, 107, 79]
-
 // Page and card of each mode. Texts and lines below are chosen against these; the accent is fitted to them.
 const LIGHT_BACKGROUNDS: readonly Rgb[] = [
   [245, 246, 247],

@@ -30,6 +30,8 @@ export const CheckoutSchema = Type.Object({
   currency: Type.String(),
   /** The buy link's path and query that leads to the same cart again. */
   link: Type.String(),
+  /** Which signed link it came through. */
+  linkId: Nullable(Type.String()),
   clientReferenceId: Nullable(Type.String()),
   customerEmail: Nullable(Type.String()),
   metadata: Type.Record(Type.String(), Type.String()),
@@ -49,7 +51,15 @@ export type Checkout = Static<typeof CheckoutSchema>
 /** What is known of a click before Dots is called. */
 export type NewCheckout = Pick<
   Checkout,
-  'id' | 'items' | 'amountTotal' | 'currency' | 'link' | 'clientReferenceId' | 'customerEmail' | 'metadata'
+  | 'id'
+  | 'items'
+  | 'amountTotal'
+  | 'currency'
+  | 'link'
+  | 'linkId'
+  | 'clientReferenceId'
+  | 'customerEmail'
+  | 'metadata'
 >
 
 const checkoutValidator = Compile(CheckoutSchema)

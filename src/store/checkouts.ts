@@ -1,23 +1,22 @@
 import type { Kysely, Transaction, Updateable } from 'kysely'
-import {
-  type CHECKOUT_FLAGS,
-  type Checkout,
-  type CheckoutState,
-  type NewCheckout,
-  parseCheckout,
-} from './checkout.ts'
+import type { CHECKOUT_FLAGS, Checkout, CheckoutState, NewCheckout } from './checkout.ts'
+import { checkoutLookups, countSales } from './checkout-lookups.ts'
+import { fromRow } from './checkout-row.ts'
+import type { Step } from './step.ts'
 import type {
-  CheckoutFilter,
   CheckoutStore,
   Completion,
   CompletionOutcome,
   OpenedSession,
   RecordOutcome,
+  Visit,
 } from './store.ts'
 import type { CheckoutsTable, Tables } from './tables.ts'
 
-/** Runs one atomic step, and does what its database needs around it (waiting for a lock, naming a failure). */
-export type Step = <T>(work: () => Promise<T>) => Promise<T>
+/** A session that ends sooner is of no use to somebody who still has to find the card. */
+const LIVE_FOR_MS = 60_000
+/** Longer than a click may take; a row that is still being made after that was left by a process that died. */
+const IN_THE_MAKING_MS = 10_000
 
 /** The queries behind {@link CheckoutStore}, for any database that Kysely speaks. */
 export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date): CheckoutStore {
@@ -39,23 +38,28 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
     return row === undefined ? 'unknown-checkout' : 'superseded'
   }
 
-  function insert(checkout: NewCheckout, createdAt: string) {
-    return db
-      .insertInto('checkouts')
-      .values({
-        id: checkout.id,
-        state: 'creating',
-        items: JSON.stringify(checkout.items),
-        amount_total: checkout.amountTotal,
-        currency: checkout.currency,
-        link: checkout.link,
-        client_reference_id: checkout.clientReferenceId,
-        customer_email: checkout.customerEmail,
-        metadata: JSON.stringify(checkout.metadata),
-        flags: '[]',
-        created_at: createdAt,
-        updated_at: now().toISOString(),
-      })
+  function insert(
+    checkout: NewCheckout,
+    createdAt: string,
+    { visit, on = db }: { visit?: Visit; on?: Kysely<Tables> } = {},
+  ) {
+    return on.insertInto('checkouts').values({
+      id: checkout.id,
+      state: 'creating',
+      items: JSON.stringify(checkout.items),
+      amount_total: checkout.amountTotal,
+      currency: checkout.currency,
+      link: checkout.link,
+      link_id: checkout.linkId,
+      browser: visit?.browser ?? null,
+      fingerprint: visit?.fingerprint ?? null,
+      client_reference_id: checkout.clientReferenceId,
+      customer_email: checkout.customerEmail,
+      metadata: JSON.stringify(checkout.metadata),
+      flags: '[]',
+      created_at: createdAt,
+      updated_at: now().toISOString(),
+    })
   }
 
   return {
@@ -63,6 +67,37 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
       return step(async () => {
         await insert(checkout, now().toISOString()).execute()
       })
+    },
+
+    recordClick(checkout: NewCheckout, visit: Visit): Promise<Checkout | undefined> {
+      const at = now()
+      return step(() =>
+        db.transaction().execute(async (transaction) => {
+          const live = await transaction
+            .selectFrom('checkouts')
+            .selectAll()
+            .where('browser', '=', visit.browser)
+            .where('fingerprint', '=', visit.fingerprint)
+            .where((row) =>
+              row.or([
+                row.and([
+                  row('state', '=', 'open'),
+                  row('expires_at', '>', new Date(at.getTime() + LIVE_FOR_MS).toISOString()),
+                ]),
+                row.and([
+                  row('state', '=', 'creating'),
+                  row('created_at', '>', new Date(at.getTime() - IN_THE_MAKING_MS).toISOString()),
+                ]),
+              ]),
+            )
+            .orderBy('created_at', 'desc')
+            .limit(1)
+            .executeTakeFirst()
+          if (live !== undefined) return fromRow(live)
+          await insert(checkout, at.toISOString(), { visit, on: transaction }).execute()
+          return undefined
+        }),
+      )
     },
 
     recordRestored(checkout: NewCheckout, createdAt: string): Promise<boolean> {
@@ -113,95 +148,7 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
       })
     },
 
-    find(id: string): Promise<Checkout | undefined> {
-      return step(async () => {
-        const row = await db.selectFrom('checkouts').selectAll().where('id', '=', id).executeTakeFirst()
-        return row === undefined ? undefined : fromRow(row)
-      })
-    },
-
-    findByHints(hints: readonly string[]): Promise<Checkout[]> {
-      if (hints.length === 0) return Promise.resolve([])
-      const wanted = [...hints]
-      return step(async () => {
-        const rows = await db
-          .selectFrom('checkouts')
-          .selectAll()
-          .where((row) =>
-            row.or([
-              row('id', 'in', wanted),
-              row('session_id', 'in', wanted),
-              row('payment_intent_id', 'in', wanted),
-            ]),
-          )
-          .execute()
-        return rows.map(fromRow)
-      })
-    },
-
-    overdue({ before, askedBefore }, limit: number): Promise<Checkout[]> {
-      return step(async () => {
-        const rows = await db
-          .selectFrom('checkouts')
-          .selectAll()
-          .where('state', '=', 'open')
-          .where('expires_at', '<', before)
-          .where((row) => row.or([row('asked_at', 'is', null), row('asked_at', '<', askedBefore)]))
-          .orderBy('expires_at')
-          .limit(limit)
-          .execute()
-        return rows.map(fromRow)
-      })
-    },
-
-    unfinished(before: string, limit: number): Promise<Checkout[]> {
-      return step(async () => {
-        const rows = await db
-          .selectFrom('checkouts')
-          .selectAll()
-          .where('state', 'in', ['creating', 'unknown'])
-          .where('created_at', '<', before)
-          .orderBy('created_at')
-          .limit(limit)
-          .execute()
-        return rows.map(fromRow)
-      })
-    },
-
-    countSales(sku: string): Promise<number> {
-      return step(() => countSales(db, sku))
-    },
-
-    list(filter: CheckoutFilter, limit: number, after?: Checkout): Promise<Checkout[]> {
-      return step(async () => {
-        let query = db.selectFrom('checkouts').selectAll()
-        if (filter.state !== undefined) query = query.where('state', '=', filter.state)
-        if (filter.since !== undefined) query = query.where('created_at', '>=', filter.since)
-        if (filter.until !== undefined) query = query.where('created_at', '<', filter.until)
-        if (filter.failed === true) {
-          query = query.where((row) =>
-            row.or([
-              row('flags', '!=', '[]'),
-              row(
-                'id',
-                'in',
-                row.selectFrom('announcements').select('checkout_id').where('state', '=', 'failed'),
-              ),
-            ]),
-          )
-        }
-        if (after !== undefined) {
-          query = query.where((row) =>
-            row.or([
-              row('created_at', '<', after.createdAt),
-              row.and([row('created_at', '=', after.createdAt), row('id', '<', after.id)]),
-            ]),
-          )
-        }
-        const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
-        return rows.map(fromRow)
-      })
-    },
+    ...checkoutLookups(db, step),
   }
 
   /** Runs inside a transaction: the state, the sales, the flags and the announcement are one. */
@@ -268,38 +215,4 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
     }
     return { outcome, oversold }
   }
-}
-
-async function countSales(db: Kysely<Tables>, sku: string): Promise<number> {
-  const { sales } = await db
-    .selectFrom('sales')
-    .select((row) => row.fn.countAll<number | bigint | string>().as('sales'))
-    .where('sku', '=', sku)
-    .executeTakeFirstOrThrow()
-  return Number(sales)
-}
-
-function fromRow(row: CheckoutsTable): Checkout {
-  return parseCheckout({
-    id: row.id,
-    state: row.state,
-    items: JSON.parse(row.items),
-    // PostgreSQL hands a bigint over as text; cents stay far below what a number holds exactly.
-    amountTotal: Number(row.amount_total),
-    currency: row.currency,
-    link: row.link,
-    clientReferenceId: row.client_reference_id,
-    customerEmail: row.customer_email,
-    metadata: JSON.parse(row.metadata),
-    sessionId: row.session_id,
-    paymentIntentId: row.payment_intent_id,
-    checkoutUrl: row.checkout_url,
-    expiresAt: row.expires_at,
-    amountPaid: row.amount_paid === null ? null : Number(row.amount_paid),
-    failure: row.failure,
-    flags: JSON.parse(row.flags),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    completedAt: row.completed_at,
-  })
 }

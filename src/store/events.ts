@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Step } from './checkouts.ts'
+import type { Step } from './step.ts'
 import type { EventStore, PendingEvent } from './store.ts'
 import type { EventsTable, Tables } from './tables.ts'
 

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Step } from './checkouts.ts'
+import type { Step } from './step.ts'
 import type { LeaseStore } from './store.ts'
 import type { Tables } from './tables.ts'
 

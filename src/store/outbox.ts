@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { type Announcement, parseAnnouncement } from './announcement.ts'
-import type { Step } from './checkouts.ts'
+import type { Step } from './step.ts'
 import type { Outbox } from './store.ts'
 import type { AnnouncementsTable, Tables } from './tables.ts'
 
@@ -65,6 +65,18 @@ export function outboxQueries(db: Kysely<Tables>, step: Step, now: () => Date): 
           .where('checkout_id', '=', checkoutId)
           .executeTakeFirst()
         return row === undefined ? undefined : fromRow(row)
+      })
+    },
+
+    release(checkoutId: string): Promise<boolean> {
+      return step(async () => {
+        const result = await db
+          .updateTable('announcements')
+          .set({ state: 'pending', attempts: 0, next_attempt_at: now().toISOString() })
+          .where('checkout_id', '=', checkoutId)
+          .where('state', '=', 'held')
+          .executeTakeFirst()
+        return result.numUpdatedRows > 0n
       })
     },
 

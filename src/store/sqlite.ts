@@ -4,12 +4,14 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
-import { checkoutQueries, type Step } from './checkouts.ts'
+import { checkoutQueries } from './checkouts.ts'
 import { eventQueries } from './events.ts'
 import { leaseQueries } from './leases.ts'
 import { madeAt } from './made-at.ts'
 import { migrations } from './migrations/migrations.ts'
 import { outboxQueries } from './outbox.ts'
+import { selectionQueries } from './selections.ts'
+import type { Step } from './step.ts'
 import { type Store, StoreError } from './store.ts'
 import type { Tables } from './tables.ts'
 
@@ -39,12 +41,13 @@ export async function openSqliteStore(
       opened.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     })
     const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: kyselyDatabase(opened) }) })
-    await step(() => migrate(db))
+    await step(() => migrate(db, opened))
     return {
       checkouts: checkoutQueries(db, step, now),
       events: eventQueries(db, step, now),
       outbox: outboxQueries(db, step, now),
       leases: leaseQueries(db, step, now),
+      selections: selectionQueries(db, step, now),
       madeAt: await step(() => madeAt(db, now)),
       ping: () =>
         step(async () => {
@@ -58,10 +61,24 @@ export async function openSqliteStore(
   }
 }
 
-async function migrate(db: Kysely<Tables>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
-  const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) throw error
+/**
+ * Kysely takes no lock for SQLite, so of two processes that open a new file at once both would make its tables: the
+ * lock is taken here, around all of it. A file that is up to date is opened without one.
+ */
+async function migrate(db: Kysely<Tables>, database: DatabaseSync): Promise<void> {
+  const provider = { getMigrations: async () => migrations }
+  const migrator = new Migrator({ db, provider, disableTransactions: true })
+  const known = await migrator.getMigrations()
+  if (known.every(({ executedAt }) => executedAt !== undefined)) return
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const { error } = await migrator.migrateToLatest()
+    if (error !== undefined) throw error
+    database.exec('COMMIT')
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
 }
 
 /** `node:sqlite` behind the few calls that Kysely's own SQLite dialect makes. */

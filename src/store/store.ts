@@ -37,6 +37,12 @@ export type CompletionOutcome =
   | { outcome: 'recorded'; oversold: readonly string[] }
   | { outcome: 'superseded' | 'unknown-checkout' }
 
+/** One browser and one purchase: the cart, its prices and whom it is for, as a hash. */
+export interface Visit {
+  browser: string
+  fingerprint: string
+}
+
 export interface CheckoutFilter {
   state?: CheckoutState | undefined
   /** Those with an announcement that was given up, or with a flag. */
@@ -51,9 +57,14 @@ export interface CheckoutFilter {
  * The checkouts of the shop, in the shop's words. Every method is one atomic step; all of them throw
  * {@link StoreError} when the store cannot be reached or written, and nothing else.
  */
-export interface CheckoutStore {
+export interface CheckoutStore extends CheckoutLookups {
   /** Writes the row of a click in state `creating`, before Dots is called. */
   recordCreating(checkout: NewCheckout): Promise<void>
+  /**
+   * The same for a browser that we know: where it has a live checkout for the same purchase (open for a while yet, or
+   * just being made), nothing is written and that one is returned. Two clicks at the same moment make one row.
+   */
+  recordClick(checkout: NewCheckout, visit: Visit): Promise<Checkout | undefined>
   /** `creating | unknown | failed → open`. */
   recordOpen(id: string, session: OpenedSession): Promise<RecordOutcome>
   /** `creating | unknown → failed`: no session exists. `reason` is an error code, for the desk. */
@@ -69,6 +80,12 @@ export interface CheckoutStore {
   recordExpiry(id: string): Promise<RecordOutcome>
   /** Writes a checkout that the store has lost, as `creating` at `createdAt`; false where it is there already. */
   recordRestored(checkout: NewCheckout, createdAt: string): Promise<boolean>
+  /** Notes that Dots was asked and the checkout stays as it is. */
+  recordAsked(id: string): Promise<void>
+}
+
+/** Questions about checkouts. All of them throw {@link StoreError} when the store cannot be asked. */
+export interface CheckoutLookups {
   find(id: string): Promise<Checkout | undefined>
   /** The checkouts that have one of these as their id, session id or payment intent id. */
   findByHints(hints: readonly string[]): Promise<Checkout[]>
@@ -76,10 +93,10 @@ export interface CheckoutStore {
   overdue(times: { before: string; askedBefore: string }, limit: number): Promise<Checkout[]>
   /** `creating` and `unknown` ones made before `before`, the oldest first. */
   unfinished(before: string, limit: number): Promise<Checkout[]>
-  /** Notes that Dots was asked and the checkout stays as it is. */
-  recordAsked(id: string): Promise<void>
   /** How many completed sales had this sku in them. */
   countSales(sku: string): Promise<number>
+  /** How many completed sales came through this signed link. */
+  countLinkSales(linkId: string): Promise<number>
   /** The newest first, a page at a time: `after` is the last one of the page before. */
   list(filter: CheckoutFilter, limit: number, after?: Checkout): Promise<Checkout[]>
 }
@@ -122,6 +139,8 @@ export interface Outbox {
   recordUndelivered(id: string, reason: string, retryAt: string | undefined): Promise<void>
   /** The announcement of a checkout, however it stands. */
   find(checkoutId: string): Promise<Announcement | undefined>
+  /** Sends one that is held back; false where there is none. */
+  release(checkoutId: string): Promise<boolean>
   /** Sends it once more, from the first attempt on. `unknown`: the checkout has no announcement. */
   resend(checkoutId: string): Promise<'queued' | 'unknown'>
 }
@@ -135,12 +154,29 @@ export interface LeaseStore {
   writeNote(name: string, note: string | undefined): Promise<void>
 }
 
+/** What a browser has put together and not checked out: items in permalink form, and the fields of its form. */
+export interface Selection {
+  items: string
+  fields: readonly (readonly [name: string, value: string])[]
+}
+
+/** The kept selections of browsers, one each. */
+export interface SelectionStore {
+  keep(browser: string, selection: Selection): Promise<void>
+  /** Only one that was kept after this time (ISO 8601). */
+  find(browser: string, keptAfter: string): Promise<Selection | undefined>
+  forget(browser: string): Promise<void>
+  /** Forgets those kept before this time (ISO 8601). */
+  prune(before: string): Promise<void>
+}
+
 /** An open store. */
 export interface Store {
   readonly checkouts: CheckoutStore
   readonly events: EventStore
   readonly outbox: Outbox
   readonly leases: LeaseStore
+  readonly selections: SelectionStore
   /** When this store was made (ISO 8601): sessions older than that were sold under another one. */
   readonly madeAt: string
   /** Resolves when the store can be read and written. @throws StoreError */

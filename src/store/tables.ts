@@ -6,6 +6,7 @@ export interface Tables {
   announcements: AnnouncementsTable
   events: EventsTable
   leases: { name: string; holder: string | null; until: string; note: string | null }
+  selections: { browser: string; items: string; fields: string; kept_at: string }
   facts: { name: string; value: string }
 }
 
@@ -27,6 +28,9 @@ export interface CheckoutsTable {
   failure: string | null
   flags: string
   asked_at: string | null
+  link_id: string | null
+  browser: string | null
+  fingerprint: string | null
   created_at: string
   updated_at: string
   completed_at: string | null

@@ -1,0 +1,78 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { createIsbotFromList, list } from 'isbot'
+
+/**
+ * Who asks for a link. `prefetch`: a browser that guesses. `subresource`: a page that loads the link as one of its
+ * parts. `preview`: a program that shows or indexes links and never buys. `buyer`: everybody else.
+ */
+export type Visitor = 'prefetch' | 'subresource' | 'preview' | 'buyer'
+
+/**
+ * Programs that people run, and agents of no known kind: they get what a browser gets. isbot counts them as bots,
+ * partly by the mere shape of their name, and counts a browser without a window, too.
+ */
+const NOT_PREVIEWS = [
+  'curl/8.5.0',
+  'Wget/1.21.4',
+  'python-requests/2.31.0',
+  'aiohttp/3.9.1',
+  'node',
+  'undici',
+  'axios/1.6.2',
+  'PostmanRuntime/7.36.0',
+  'insomnia/8.4.5',
+  'Go-http-client/2.0',
+  'okhttp/4.12.0',
+  'Apache-HttpClient/4.5.14 (Java/17.0.9)',
+  'Java/17.0.9',
+  'Dart/3.2 (dart:io)',
+  'libwww-perl/6.67',
+  'Guzzle/7.8',
+  'MyAgent/1.0',
+  'Shop Assistant 2',
+  'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/140.0.0.0 Safari/537.36',
+]
+/** How a command line tool or an HTTP library begins its name. */
+const TOOL =
+  /^(?:curl|wget|python|aiohttp|httpx|node|undici|axios|got|ky|superagent|postman|insomnia|go-http|okhttp|apache-httpclient|java|dart|libwww|lwp|guzzle|httpie|hoppscotch|bruno|ruby|faraday|reqwest|hyper|rest-client|powershell|mozilla\/5\.0 \([^)]*\) (?:windows)?powershell)\b/i
+/** Says in its own name that it is a bot, with the address of its keeper: that pattern is kept, tools were seen before. */
+const KEPT_PATTERNS = new Set(['(?<!lib)http', '^facebook'])
+
+const isKnownBot = createIsbotFromList(
+  list.filter(
+    (pattern) =>
+      KEPT_PATTERNS.has(pattern) || !NOT_PREVIEWS.some((agent) => new RegExp(pattern, 'i').test(agent)),
+  ),
+)
+
+/**
+ * What isbot misses or takes for a tool: chat programs that draw a preview, and Office, which fetches a link before it
+ * hands it to the browser. The apps' own built-in browsers have other names (musical_ly, BytedanceWebview) and buy.
+ */
+const PREVIEW =
+  /^viber|^whatsapp\/|^tiktok|tiktok(?:spider|bot|preview)|com\.zhiliaoapp\.musically|\bms-?office\b|^microsoft office|microsoftpreview|^iframely|^signal(?:-desktop)?\/|^embedly/i
+
+/** Tells by its headers who asks. Headers can lie; the answer to a liar harms nobody but the liar. */
+export function whoIsAsking(headers: IncomingHttpHeaders): Visitor {
+  if (isPrefetch(headers)) return 'prefetch'
+  const destination = single(headers['sec-fetch-dest'])
+  if (destination !== undefined && !DOCUMENTS.has(destination.trim().toLowerCase())) return 'subresource'
+  return isPreviewAgent(headers['user-agent'] ?? '') ? 'preview' : 'buyer'
+}
+
+/** Sec-Fetch-Dest of a page that a person sees, by itself or in a frame (fetch.spec.whatwg.org, destination). */
+const DOCUMENTS = new Set(['document', 'frame', 'iframe', 'fencedframe'])
+
+function isPrefetch(headers: IncomingHttpHeaders): boolean {
+  const purposes = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'].map((name) => single(headers[name]) ?? '')
+  return purposes.some((purpose) => /\b(?:prefetch|prerender|preview)\b/i.test(purpose))
+}
+
+function isPreviewAgent(agent: string): boolean {
+  if (PREVIEW.test(agent)) return true
+  return !TOOL.test(agent) && isKnownBot(agent)
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header
+}
