@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import { onTestFinished } from 'vitest'
 import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
+import type { OrdersPace } from '../src/orders/plugin.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/sandbox.ts'
 
 export const CREDENTIALS = { clientId: 'test-client', apiKey: 'test-key-5d41402abc4b2a76' }
@@ -46,6 +47,8 @@ export interface ServiceOptions {
   env?: Record<string, string>
   now?: () => Date
   sandbox?: Partial<SandboxOptions>
+  /** How fast the work behind the shop goes. */
+  ordersPace?: Partial<OrdersPace>
 }
 
 /** A real service on a free port, with its own sandbox, catalog and database; all gone when the test is over. */
@@ -71,7 +74,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     ...options.env,
   })
   const lines: string[] = []
-  const app = await buildApp(config, { ...now, logDestination: { write: (line) => void lines.push(line) } })
+  const app = await buildApp(config, {
+    ...now,
+    logDestination: { write: (line) => void lines.push(line) },
+    ...(options.ordersPace !== undefined && { ordersPace: options.ordersPace }),
+  })
   await app.listen({ host: config.host, port })
   onTestFinished(async () => {
     await app.close()

@@ -31,6 +31,11 @@ export async function expectPage(
   return { text, reference }
 }
 
+/** The text of a page as a browser reads it, its tags left in. */
+export function unescaped(page: string): string {
+  return page.replace(/&#(\d+);/g, (_entity, code) => String.fromCodePoint(Number(code)))
+}
+
 /** The one log line that carries a reference number. */
 export function logLineOf(shop: Service, reference: string): Record<string, unknown> {
   const [line, ...more] = shop.log.filter((entry) => entry.reference === reference && 'route' in entry)

@@ -1,0 +1,225 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Config, ConfigError, loadConfig } from '../src/config.ts'
+
+const REQUIRED = { DOTS_CLIENT_ID: 'client', DOTS_API_KEY: 'key' }
+const WEBHOOK_SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes, yes').toString('base64')}`
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'buy-links-config-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function load(settings: Record<string, string> = {}): Promise<Config> {
+  return loadConfig({ ...REQUIRED, ...settings })
+}
+
+async function problemsOf(settings: Record<string, string>, dotenvPath?: string): Promise<readonly string[]> {
+  const loading = loadConfig(settings, dotenvPath === undefined ? {} : { dotenvPath })
+  const error: unknown = await loading.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (error instanceof ConfigError) return error.problems
+  throw new Error('the settings were taken', { cause: error })
+}
+
+function file(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+test('with only the credentials set, everything else has its documented default', async () => {
+  const { trustsProxy, ...config } = await load()
+  expect(config).toEqual({
+    dots: {
+      apiUrl: 'https://api.dots.dev/api',
+      clientId: 'client',
+      apiKey: 'key',
+      appId: undefined,
+      maxInFlight: 128,
+      webhookSecrets: [],
+      checkoutHosts: [],
+      allowHttpCheckout: false,
+    },
+    publicUrl: 'http://localhost:3000',
+    host: '0.0.0.0',
+    port: 3000,
+    catalogPath: 'catalog.json',
+    databaseUrl: 'sqlite:data/buy-links.db',
+    rateLimit: { max: 60, windowSeconds: 60 },
+    checkoutExpiresIn: 10_799,
+    linkSigningSecrets: [],
+    linkProtection: 'standard',
+    adminToken: undefined,
+    fulfillment: undefined,
+    merchant: { name: 'Shop', supportEmail: undefined, accentColor: undefined, logoUrl: undefined },
+    logLevel: 'info',
+  })
+  expect(trustsProxy('127.0.0.1')).toBe(false)
+})
+
+test('all problems are told at once, each in a sentence of its own', async () => {
+  const problems = await problemsOf({
+    DOTS_API_URL: 'nowhere',
+    PORT: 'x',
+    LOG_LEVEL: 'loud',
+    FULFILLMENT_URL: 'https://erp.example/',
+    ADMIN_TOKEN_FILE: join(folder, 'missing'),
+  })
+  expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
+    'ADMIN_TOKEN_FILE',
+    'DOTS_API_KEY',
+    'DOTS_API_URL',
+    'DOTS_CLIENT_ID',
+    'FULFILLMENT_SECRET',
+    'LOG_LEVEL',
+    'PORT',
+  ])
+})
+
+test.each([
+  ['FULFILLMENT_URL', { FULFILLMENT_SECRET: 'whsec_AAAA' }],
+  ['FULFILLMENT_SECRET', { FULFILLMENT_URL: 'https://erp.example/' }],
+])('without its companion %s is asked for', async (missing, settings) => {
+  expect(await problemsOf({ ...REQUIRED, ...settings })).toEqual([
+    expect.stringMatching(new RegExp(`^${missing} is required where`)),
+  ])
+})
+
+test('an empty value counts as absent, for what is required and for what has a default', async () => {
+  const config = await load({ PORT: '', DOTS_APP_ID: '  ', LOG_LEVEL: '', FULFILLMENT_URL: '' })
+  expect(config.port).toBe(3000)
+  expect(config.dots.appId).toBeUndefined()
+  expect(config.fulfillment).toBeUndefined()
+  expect(await problemsOf({ ...REQUIRED, DOTS_API_KEY: '' })).toEqual([
+    expect.stringMatching(/^DOTS_API_KEY is required/),
+  ])
+})
+
+test('what is no setting is left alone', async () => {
+  await expect(load({ HOME: '/root', npm_config_x: 'y' })).resolves.toBeDefined()
+})
+
+test('the settings cannot be changed once they are read', async () => {
+  expect(Object.isFrozen(await load())).toBe(true)
+})
+
+describe('secrets from files', () => {
+  const SECRETS: [name: string, secret: string, read: (config: Config) => unknown][] = [
+    ['DOTS_CLIENT_ID', 'client-2', ({ dots }) => dots.clientId],
+    ['DOTS_API_KEY', 'key-2', ({ dots }) => dots.apiKey],
+    ['DOTS_WEBHOOK_SECRET', WEBHOOK_SECRET, ({ dots }) => dots.webhookSecrets.join()],
+    ['DATABASE_URL', 'sqlite:other.db', ({ databaseUrl }) => databaseUrl],
+    ['LINK_SIGNING_SECRET', 'signing', ({ linkSigningSecrets }) => linkSigningSecrets.join()],
+    ['ADMIN_TOKEN', 'token', ({ adminToken }) => adminToken],
+    ['FULFILLMENT_SECRET', WEBHOOK_SECRET, ({ fulfillment }) => fulfillment?.secrets.join()],
+  ]
+
+  function others(name: string): Record<string, string> {
+    const { [name]: _fromFile, ...rest }: Record<string, string> = REQUIRED
+    return name === 'FULFILLMENT_SECRET' ? { ...rest, FULFILLMENT_URL: 'https://erp.example/' } : rest
+  }
+
+  test.each(SECRETS)('%s_FILE is read, without the line break at its end', async (name, secret, read) => {
+    const path = file(`${name}-good`, `${secret}\n`)
+    expect(read(await loadConfig({ ...others(name), [`${name}_FILE`]: path }))).toBe(secret)
+  })
+
+  test('a line break as Windows writes it goes too, spaces stay', async () => {
+    const path = file('crlf', ' signing secret \r\n')
+    const { linkSigningSecrets } = await load({ LINK_SIGNING_SECRET_FILE: path })
+    expect(linkSigningSecrets).toEqual(['signing secret'])
+  })
+
+  test.each(SECRETS)('%s given twice, missing or empty is one problem', async (name, secret) => {
+    const both = { [name]: secret, [`${name}_FILE`]: file(`${name}-both`, secret) }
+    expect(await problemsOf({ ...others(name), ...both })).toEqual([
+      `${name} and ${name}_FILE are both set: keep one of them.`,
+    ])
+    const missing = { [`${name}_FILE`]: join(folder, 'nowhere') }
+    expect(await problemsOf({ ...others(name), ...missing })).toEqual([
+      expect.stringMatching(new RegExp(`^${name}_FILE names a file that cannot be read`)),
+    ])
+    for (const nothing of ['', '\n', ' \r\n\n']) {
+      const empty = { [`${name}_FILE`]: file(`${name}-empty`, nothing) }
+      expect(await problemsOf({ ...others(name), ...empty })).toEqual([
+        expect.stringMatching(new RegExp(`^${name}_FILE names an empty file`)),
+      ])
+    }
+  })
+
+  test('a folder in the place of the file is one problem', async () => {
+    expect(await problemsOf({ ...REQUIRED, ADMIN_TOKEN_FILE: folder })).toEqual([
+      expect.stringMatching(/^ADMIN_TOKEN_FILE names a file that cannot be read/),
+    ])
+  })
+
+  test('a bad secret in a file is named by its setting, and not shown', async () => {
+    const path = file('bad', 'hunter2 hunter2\n')
+    const problems = await problemsOf({ ...REQUIRED, ADMIN_TOKEN_FILE: path })
+    expect(problems).toEqual([expect.stringMatching(/^ADMIN_TOKEN must/)])
+    expect(problems.join()).not.toContain('hunter2')
+  })
+
+  test('no secret is in the error, whatever else is wrong', async () => {
+    const settings = {
+      DOTS_CLIENT_ID: 'hunter2 a',
+      DOTS_API_KEY: 'hunter2 b',
+      DOTS_WEBHOOK_SECRET: 'hunter2-c',
+      DATABASE_URL: 'nosql://me:hunter2@db/x',
+      REDIS_URL: 'http://me:hunter2@redis',
+      ADMIN_TOKEN: 'hunter2 d',
+      FULFILLMENT_SECRET: 'hunter2-e',
+      PORT: 'hunter2',
+    }
+    const error: unknown = await loadConfig(settings).catch((reason: unknown) => reason)
+    if (!(error instanceof ConfigError)) throw new Error('no ConfigError')
+    expect(error.problems).toHaveLength(9)
+    expect(JSON.stringify([error.message, error.stack, error.problems, error.cause ?? null])).not.toContain(
+      'hunter2',
+    )
+  })
+})
+
+describe('.env', () => {
+  test('it fills what the environment leaves open, and the environment wins', async () => {
+    const dotenvPath = file(
+      'one.env',
+      'DOTS_CLIENT_ID=from-file\nDOTS_API_KEY="quoted"\nPORT=4000\nACCENT_COLOR="#123456" # a remark\n',
+    )
+    const config = await loadConfig({ PORT: '5000', DOTS_API_KEY: '' }, { dotenvPath })
+    expect(config.dots).toMatchObject({ clientId: 'from-file', apiKey: 'quoted' })
+    expect(config.port).toBe(5000)
+    expect(config.merchant.accentColor).toBe('#123456')
+  })
+
+  test('it may be absent', async () => {
+    await expect(loadConfig(REQUIRED, { dotenvPath: join(folder, 'none.env') })).resolves.toBeDefined()
+  })
+
+  test('one that cannot be read is a problem', async () => {
+    expect(await problemsOf(REQUIRED, folder)).toEqual([expect.stringContaining('cannot be read')])
+  })
+})
+
+describe('TRUST_PROXY', () => {
+  test.each([
+    ['10.0.0.0/8', ['10.0.0.1', '10.255.255.255', '::ffff:10.1.2.3'], ['11.0.0.1', '::ffff:11.0.0.1', '::1']],
+    ['192.0.2.7', ['192.0.2.7', '::ffff:192.0.2.7'], ['192.0.2.8']],
+    [' 10.0.0.0/8 , 127.0.0.1 ', ['10.9.9.9', '127.0.0.1'], ['127.0.0.2']],
+    ['fd00::/8', ['fd00::1', 'fdff::1'], ['fe80::1', '10.0.0.1']],
+    ['::1', ['::1', '0:0:0:0:0:0:0:1'], ['::2', '127.0.0.1']],
+    ['::ffff:10.0.0.0/104', ['10.1.2.3', '::ffff:10.1.2.3'], ['11.0.0.1']],
+  ])('%s believes its own members alone', async (TRUST_PROXY, members, strangers) => {
+    const { trustsProxy } = await load({ TRUST_PROXY })
+    for (const address of members) expect(trustsProxy(address), address).toBe(true)
+    for (const address of [...strangers, '', 'unknown', 'localhost', '10.0.0.1:80']) {
+      expect(trustsProxy(address), address).toBe(false)
+    }
+  })
+})

@@ -1,0 +1,349 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Checkout } from '../../src/store/checkout.ts'
+import type { Store } from '../../src/store/store.ts'
+import { completion, EARLY, NEW_CHECKOUT, type StoreUnderTest } from './store.ts'
+
+/** What a store owes the shop beside its checkouts one by one: lists, sales, events, announcements, turns. */
+export function orderBooksContract(
+  name: string,
+  open: (options: { now: () => Date }) => Promise<StoreUnderTest>,
+): void {
+  describe(`${name} keeps the books:`, () => {
+    let clock = EARLY
+    let store: Store
+    let reopen: () => Promise<void>
+
+    beforeEach(async () => {
+      clock = EARLY
+      const opened = await open({ now: () => clock })
+      ;({ store } = opened)
+      reopen = async () => {
+        store = await opened.reopen()
+      }
+    })
+    afterEach(() => store.close())
+
+    function at(seconds: number): string {
+      return new Date(EARLY.getTime() + seconds * 1000).toISOString()
+    }
+
+    function goTo(seconds: number): void {
+      clock = new Date(at(seconds))
+    }
+
+    async function sell(id: string, changes: Partial<typeof NEW_CHECKOUT> = {}): Promise<void> {
+      await store.checkouts.recordCreating({ ...NEW_CHECKOUT, ...changes, id })
+    }
+
+    async function openUntil(id: string, seconds: number): Promise<void> {
+      await sell(id)
+      await store.checkouts.recordOpen(id, {
+        sessionId: `session-${id}`,
+        paymentIntentId: `intent-${id}`,
+        checkoutUrl: 'https://pay.example/c',
+        expiresAt: at(seconds),
+      })
+    }
+
+    const ids = (checkouts: Checkout[]) => checkouts.map(({ id }) => id)
+    const announcement = (id: string) => ({ id, body: `{"of":"${id}"}`, state: 'pending' as const })
+
+    describe('lists', () => {
+      test('the newest comes first, and pages neither repeat nor skip, also within one moment', async () => {
+        for (const [id, second] of [
+          ['b', 1],
+          ['a', 1],
+          ['c', 1],
+          ['old', 0],
+          ['new', 2],
+        ] as const) {
+          goTo(second)
+          await sell(id)
+        }
+        const found: Checkout[] = []
+        for (let page = await store.checkouts.list({}, 2); page.length > 0; ) {
+          found.push(...page)
+          page = await store.checkouts.list({}, 2, found.at(-1))
+        }
+        expect(ids(found)).toEqual(['new', 'c', 'b', 'a', 'old'])
+      })
+
+      test('filters keep to state and time', async () => {
+        await openUntil('open', 60)
+        goTo(10)
+        await sell('creating')
+        expect(ids(await store.checkouts.list({ state: 'open' }, 9))).toEqual(['open'])
+        expect(ids(await store.checkouts.list({ since: at(10) }, 9))).toEqual(['creating'])
+        expect(ids(await store.checkouts.list({ until: at(10) }, 9))).toEqual(['open'])
+        expect(await store.checkouts.list({ state: 'expired' }, 9)).toEqual([])
+      })
+
+      test('failed ones are those with a flag or a given up announcement', async () => {
+        for (const id of ['flagged', 'unannounced', 'fine']) await sell(id)
+        await store.checkouts.recordCompletion('flagged', completion({ amountMismatch: true }))
+        await store.checkouts.recordCompletion(
+          'unannounced',
+          completion({ announcement: announcement('m1') }),
+        )
+        await store.checkouts.recordCompletion('fine', completion({ announcement: announcement('m2') }))
+        await store.outbox.recordUndelivered('m1', 'status-500', undefined)
+        expect(ids(await store.checkouts.list({ failed: true }, 9)).toSorted()).toEqual([
+          'flagged',
+          'unannounced',
+        ])
+      })
+
+      test('hints find a checkout by its own id, its session or its payment intent', async () => {
+        await openUntil('a', 60)
+        await openUntil('b', 60)
+        const { checkouts } = store
+        for (const hint of ['a', 'session-a', 'intent-a']) {
+          expect(ids(await checkouts.findByHints(['nobody', hint]))).toEqual(['a'])
+        }
+        expect(ids(await checkouts.findByHints(['a', 'session-b', 'intent-b'])).toSorted()).toEqual([
+          'a',
+          'b',
+        ])
+        expect(await checkouts.findByHints([])).toEqual([])
+        expect(await checkouts.findByHints(['%', 'session-'])).toEqual([])
+      })
+
+      test('overdue are the open ones past their end that were not asked after lately', async () => {
+        for (const [id, end] of [
+          ['late', 20],
+          ['later', 10],
+          ['running', 100],
+        ] as const) {
+          await openUntil(id, end)
+        }
+        await sell('creating')
+        const times = { before: at(50), askedBefore: at(40) }
+        expect(ids(await store.checkouts.overdue(times, 9))).toEqual(['later', 'late'])
+        expect(ids(await store.checkouts.overdue(times, 1))).toEqual(['later'])
+        goTo(45)
+        await store.checkouts.recordAsked('later')
+        expect(ids(await store.checkouts.overdue(times, 9))).toEqual(['late'])
+        expect(ids(await store.checkouts.overdue({ ...times, askedBefore: at(46) }, 9))).toHaveLength(2)
+      })
+
+      test('unfinished are the old ones of which nobody knows whether a session exists', async () => {
+        await sell('first')
+        goTo(1)
+        await sell('second')
+        await store.checkouts.recordUnknown('second', 'dots-timeout')
+        await sell('failed')
+        await store.checkouts.recordFailed('failed', 'dots-unreachable')
+        await openUntil('open', 60)
+        goTo(5)
+        await sell('young')
+        expect(ids(await store.checkouts.unfinished(at(5), 9))).toEqual(['first', 'second'])
+        expect(ids(await store.checkouts.unfinished(at(5), 1))).toEqual(['first'])
+      })
+
+      test('a lost checkout comes back at its old time, once, and never over one that is there', async () => {
+        const { checkouts } = store
+        expect(await checkouts.recordRestored(NEW_CHECKOUT, at(-500))).toBe(true)
+        await checkouts.recordCompletion(NEW_CHECKOUT.id, completion())
+        const before = await checkouts.find(NEW_CHECKOUT.id)
+        expect(before).toMatchObject({ createdAt: at(-500), state: 'complete' })
+        expect(await checkouts.recordRestored({ ...NEW_CHECKOUT, amountTotal: 1 }, at(0))).toBe(false)
+        expect(await checkouts.find(NEW_CHECKOUT.id)).toEqual(before)
+      })
+    })
+
+    describe('sales', () => {
+      test('a sale is counted when it completes, once', async () => {
+        await sell('a')
+        expect(await store.checkouts.countSales('tee')).toBe(0)
+        await store.checkouts.recordCompletion('a', completion())
+        await store.checkouts.recordCompletion('a', completion())
+        expect(await store.checkouts.countSales('tee')).toBe(1)
+        expect(await store.checkouts.countSales('mug')).toBe(1)
+        expect(await store.checkouts.countSales('TEE')).toBe(0)
+        await reopen()
+        expect(await store.checkouts.countSales('tee')).toBe(1)
+      })
+
+      test('of buyers who pay at once exactly those past the limit are told, and flagged', async () => {
+        const buyers = ['a', 'b', 'c', 'd', 'e']
+        for (const id of buyers) await sell(id)
+        const salesLimits = new Map([['tee', 3]])
+        const outcomes = await Promise.all(
+          buyers.map((id) => store.checkouts.recordCompletion(id, completion({ salesLimits }))),
+        )
+        const oversold = outcomes.filter((sale) => sale.outcome === 'recorded' && sale.oversold.length > 0)
+        expect(oversold).toEqual(Array(2).fill({ outcome: 'recorded', oversold: ['tee'] }))
+        const found = await store.checkouts.list({ failed: true }, 9)
+        expect(found.map(({ flags }) => flags)).toEqual([['oversold'], ['oversold']])
+      })
+
+      test('a mismatch and an oversold product are two flags', async () => {
+        await sell('a')
+        const both = completion({ amountMismatch: true, salesLimits: new Map([['tee', 0]]) })
+        await store.checkouts.recordCompletion('a', both)
+        expect((await store.checkouts.find('a'))?.flags).toEqual(['oversold', 'amount-mismatch'])
+      })
+    })
+
+    describe('events', () => {
+      test('an event is new once, also for two who bring it at the same time', async () => {
+        const both = await Promise.all([
+          store.events.recordEvent('e1', ['x']),
+          store.events.recordEvent('e1', ['x']),
+        ])
+        expect(both.toSorted()).toEqual(['new', 'seen'])
+        await reopen()
+        expect(await store.events.recordEvent('e1', ['other'])).toBe('seen')
+      })
+
+      test('an event that is due is taken by one, until its time is over', async () => {
+        await store.events.recordEvent('e1', ['intent-1', 'ünï'])
+        const taken = await Promise.all([
+          store.events.claimDue(9, at(60)),
+          store.events.claimDue(9, at(60)),
+          store.events.claim('e1', at(60)),
+        ])
+        expect(taken.flat().filter((event) => event !== undefined)).toEqual([
+          { id: 'e1', hints: ['intent-1', 'ünï'], attempts: 1, receivedAt: at(0) },
+        ])
+        goTo(59)
+        expect(await store.events.claimDue(9, at(200))).toEqual([])
+        goTo(60)
+        expect(await store.events.claim('e1', at(200))).toMatchObject({ attempts: 2 })
+      })
+
+      test('done is done, and a retry comes at its time', async () => {
+        for (const id of ['done', 'again']) await store.events.recordEvent(id, [])
+        await store.events.recordDone('done')
+        await store.events.recordRetry('again', at(30))
+        expect(await store.events.claimDue(9, at(99))).toEqual([])
+        goTo(30)
+        expect((await store.events.claimDue(9, at(99))).map(({ id }) => id)).toEqual(['again'])
+        expect(await store.events.claim('done', at(99))).toBeUndefined()
+        expect(await store.events.claim('nobody', at(99))).toBeUndefined()
+      })
+
+      test('a pending hint is found as a whole, not as a part or a pattern', async () => {
+        await store.events.recordEvent('e1', ['intent-1', 'abc'])
+        expect(await store.events.hasPending(['nobody', 'intent-1'])).toBe(true)
+        for (const hint of ['intent-', 'ntent-1', 'ab', '%', '_bc', '', '"']) {
+          expect(await store.events.hasPending([hint]), hint).toBe(false)
+        }
+        expect(await store.events.hasPending([])).toBe(false)
+        await store.events.recordDone('e1')
+        expect(await store.events.hasPending(['intent-1'])).toBe(false)
+      })
+
+      test('old events are forgotten, and only they', async () => {
+        await store.events.recordEvent('old', [])
+        goTo(10)
+        await store.events.recordEvent('young', [])
+        await store.events.prune(at(10))
+        expect(await store.events.recordEvent('old', [])).toBe('new')
+        expect(await store.events.recordEvent('young', [])).toBe('seen')
+      })
+    })
+
+    describe('announcements', () => {
+      async function announced(id = 'm1', checkout = 'a'): Promise<void> {
+        await sell(checkout)
+        await store.checkouts.recordCompletion(
+          checkout,
+          completion({ completedAt: clock.toISOString(), announcement: announcement(id) }),
+        )
+      }
+
+      test('it is written with the completion, and taken by one until its time is over', async () => {
+        await announced()
+        const taken = await Promise.all([store.outbox.claimDue(9, at(60)), store.outbox.claimDue(9, at(60))])
+        expect(taken.flat()).toEqual([
+          { ...announcement('m1'), checkoutId: 'a', attempts: 1, lastError: null },
+        ])
+        goTo(60)
+        await reopen()
+        expect(await store.outbox.claimDue(9, at(99))).toMatchObject([{ id: 'm1', attempts: 2 }])
+      })
+
+      test('a completion that came second announces nothing', async () => {
+        await sell('a')
+        await store.checkouts.recordCompletion('a', completion())
+        await store.checkouts.recordCompletion('a', completion({ announcement: announcement('m1') }))
+        expect(await store.outbox.find('a')).toBeUndefined()
+      })
+
+      test('delivered is the end, a retry waits, and giving up keeps the reason', async () => {
+        for (const id of ['ok', 'later', 'never']) await announced(id, id)
+        await store.outbox.recordUndelivered('ok', 'timeout', at(0))
+        await store.outbox.recordDelivered('ok')
+        await store.outbox.recordUndelivered('later', 'status-500', at(30))
+        await store.outbox.recordUndelivered('never', 'status-410', undefined)
+        expect(await store.outbox.claimDue(9, at(99))).toEqual([])
+        expect(await store.outbox.find('ok')).toMatchObject({ state: 'delivered', lastError: null })
+        expect(await store.outbox.find('later')).toMatchObject({ state: 'pending', lastError: 'status-500' })
+        expect(await store.outbox.find('never')).toMatchObject({ state: 'failed', lastError: 'status-410' })
+        goTo(30)
+        expect((await store.outbox.claimDue(9, at(99))).map(({ id }) => id)).toEqual(['later'])
+      })
+
+      test('it is sent once more where a person asks for it, from the first attempt on', async () => {
+        await announced()
+        await store.outbox.claimDue(9, at(60))
+        await store.outbox.recordDelivered('m1')
+        expect(await store.outbox.resend('a')).toBe('queued')
+        expect(await store.outbox.claimDue(9, at(60))).toMatchObject([{ id: 'm1', attempts: 1 }])
+        expect(await store.outbox.resend('nobody')).toBe('unknown')
+      })
+
+      test('one that is held is not sent by itself', async () => {
+        await sell('a')
+        const held = { ...announcement('m1'), state: 'held' as const }
+        await store.checkouts.recordCompletion('a', completion({ announcement: held }))
+        goTo(100_000)
+        expect(await store.outbox.claimDue(9, at(200_000))).toEqual([])
+        await store.outbox.resend('a')
+        expect(await store.outbox.claimDue(9, at(200_000))).toHaveLength(1)
+      })
+    })
+
+    describe('turns', () => {
+      test('one holder at a time, who may renew, until the time is over or the turn is given back', async () => {
+        const { leases } = store
+        const both = await Promise.all([
+          leases.acquire('sweep', 'me', at(60)),
+          leases.acquire('sweep', 'you', at(60)),
+        ])
+        expect(both.filter(Boolean)).toHaveLength(1)
+        const [first, second] = both[0] ? ['me', 'you'] : ['you', 'me']
+        expect(await leases.acquire('sweep', first, at(70))).toBe(true)
+        expect(await leases.acquire('sweep', second, at(70))).toBe(false)
+        expect(await leases.acquire('other', second, at(70))).toBe(true)
+        goTo(71)
+        expect(await leases.acquire('sweep', second, at(100))).toBe(true)
+        await leases.release('sweep', first)
+        expect(await leases.acquire('sweep', first, at(100))).toBe(false)
+        await leases.release('sweep', second)
+        expect(await leases.acquire('sweep', first, at(100))).toBe(true)
+      })
+
+      test('the note stays for the next holder', async () => {
+        const { leases } = store
+        expect(await leases.readNote('sweep')).toBeUndefined()
+        await leases.writeNote('sweep', 'as far as "ü"')
+        await leases.acquire('sweep', 'me', at(60))
+        await leases.release('sweep', 'me')
+        await reopen()
+        expect(await store.leases.readNote('sweep')).toBe('as far as "ü"')
+        expect(await store.leases.readNote('other')).toBeUndefined()
+        await store.leases.writeNote('sweep', undefined)
+        expect(await store.leases.readNote('sweep')).toBeUndefined()
+      })
+    })
+
+    test('the store knows since when it exists, and does not forget it', async () => {
+      expect(store.madeAt).toBe(at(0))
+      goTo(500)
+      await reopen()
+      expect(store.madeAt).toBe(at(0))
+    })
+  })
+}

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest'
+import { parseSession, parseSessionPage, refusalCode } from '../../src/dots/messages.ts'
+
+describe('a session', () => {
+  test('what is known of it is read, what is not known is left out', () => {
+    const session = {
+      id: 's1',
+      status: 'complete',
+      payment_intent_id: 'pi1',
+      checkout_session_url: 'https://pay.example/c',
+      expiry: '2026-11-22T12:59:59.000Z',
+      metadata: { checkout_id: '1', odd: 7 },
+      customer_email: 'buyer@example.com',
+      client_reference_id: 'ref',
+      amount_total: 5000,
+      created: '2026-11-22T10:00:00.000Z',
+    }
+    expect(parseSession({ ...session, price: 'new', line_items: [] })).toEqual(session)
+  })
+
+  test.each([
+    ['null', null],
+    ['a number', 7],
+    ['a list', []],
+    ['an object', {}],
+    ['empty text', ''],
+    ['true', true],
+  ])('a field that is %s costs the session nothing but that field', (_what, wrong) => {
+    const names = ['id', 'status', 'payment_intent_id', 'expiry', 'customer_email', 'amount_total', 'created']
+    for (const name of names) {
+      const session = parseSession({ checkout_session_url: 'https://pay.example/c', [name]: wrong })
+      expect(session?.checkout_session_url, name).toBe('https://pay.example/c')
+      // Only a number is an amount, and these texts may be empty without harm.
+      const fits = (name === 'amount_total' && wrong === 7) || (/expiry|created/.test(name) && wrong === '')
+      if (!fits) expect(session, name).not.toHaveProperty(name)
+    }
+  })
+
+  test('an unknown status, a broken amount and a URL without end are left out', () => {
+    expect(
+      parseSession({
+        status: 'paid',
+        amount_total: 10.5,
+        checkout_session_url: `https://x/${'a'.repeat(9000)}`,
+      }),
+    ).toEqual({})
+  })
+
+  test.each([null, undefined, 'text', 7, true, []])('%j is none', (body) => {
+    expect(parseSession(body)).toBeUndefined()
+  })
+
+  test('names that every object has are not fields of it', () => {
+    const body: unknown = JSON.parse('{"__proto__": {"id": "stolen"}, "constructor": "x"}')
+    expect(parseSession(body)).toEqual({})
+  })
+})
+
+describe('a page of sessions', () => {
+  test('what is no session in it is skipped', () => {
+    expect(parseSessionPage({ data: [{ id: 'a' }, null, 7, [], { id: 'b' }], has_more: true })).toEqual({
+      sessions: [{ id: 'a' }, { id: 'b' }],
+      hasMore: true,
+    })
+  })
+
+  test('without has_more it is the last one', () => {
+    expect(parseSessionPage({ data: [] })).toEqual({ sessions: [], hasMore: false })
+  })
+
+  test.each([null, [], {}, { data: null }, { data: {} }, { data: [], has_more: 'yes' }, 'text'])(
+    '%j is none',
+    (body) => {
+      expect(parseSessionPage(body)).toBeUndefined()
+    },
+  )
+})
+
+describe('the code of a refusal', () => {
+  test.each([
+    [{ code: 'invalid-input' }, 'invalid-input'],
+    [{ error: { code: 'invalid-input', message: 'free text' } }, 'invalid-input'],
+    [{ error: 'service-unavailable' }, 'service-unavailable'],
+    [{ code: 'resource-busy', error: { code: 'other' } }, 'resource-busy'],
+    [{ code: 'not a code at all', error: { code: 'invalid-input' } }, 'invalid-input'],
+    [{ code: 400, error: { code: 'invalid-input' } }, 'invalid-input'],
+  ])('%j has %s', (body, code) => {
+    expect(refusalCode(body)).toBe(code)
+  })
+
+  test.each([
+    null,
+    undefined,
+    'invalid-input',
+    [],
+    {},
+    { message: 'invalid-input' },
+    { code: 'buyer@example.com is no email' },
+    { error: 'The email buyer@example.com is wrong' },
+    { error: 'buyer@example.com' },
+    { error: { code: 'a\nforged line' } },
+    { code: '' },
+    { code: 'x'.repeat(65) },
+    { code: null, error: null },
+    { error: ['invalid-input'] },
+  ])('%j has none that a log may hold', (body) => {
+    expect(refusalCode(body)).toBeUndefined()
+  })
+})

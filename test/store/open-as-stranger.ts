@@ -1,0 +1,29 @@
+import { openStore } from '../../src/store/open-store.ts'
+import { StoreError } from '../../src/store/store.ts'
+
+// A process without rights of its own: `node open-as-stranger.ts DATABASE_URL`. It prints the code of the StoreError
+// that it met when it opened the store and wrote to it. File permissions mean nothing to root, so it steps down first.
+
+const NOBODY = 65_534
+if (process.getuid?.() === 0) {
+  process.setgid?.(NOBODY)
+  process.setuid?.(NOBODY)
+}
+try {
+  const store = await openStore(process.argv[2] ?? '')
+  const outcome = await store.checkouts.recordExpiry('nobody')
+  await store.checkouts.recordCreating({
+    id: 'x',
+    items: [],
+    amountTotal: 1,
+    currency: 'usd',
+    link: '/',
+    clientReferenceId: null,
+    customerEmail: null,
+    metadata: {},
+    linkId: null,
+  })
+  console.log(`written after ${outcome}`)
+} catch (error) {
+  console.log(error instanceof StoreError ? error.code : String(error))
+}

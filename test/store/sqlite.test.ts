@@ -1,0 +1,239 @@
+import { spawn } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openStore } from '../../src/store/open-store.ts'
+import { type Store, StoreError } from '../../src/store/store.ts'
+import { orderBooksContract } from '../contract/order-books.ts'
+import { NEW_CHECKOUT, type StoreUnderTest, storeContract } from '../contract/store.ts'
+
+async function onNewGround(options: { now: () => Date }): Promise<StoreUnderTest> {
+  const url = `sqlite:${join(await ground(), 'shop.db')}`
+  const store = await openStore(url, options)
+  return {
+    store,
+    async reopen() {
+      await store.close()
+      return openStore(url, options)
+    },
+  }
+}
+
+storeContract('SQLite', onNewGround)
+orderBooksContract('SQLite', onNewGround)
+
+async function ground(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'buy-links-store-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+async function opened(path: string): Promise<Store> {
+  const store = await openStore(`sqlite:${path}`)
+  onTestFinished(() => store.close())
+  return store
+}
+
+/** A second connection, as another process would have it. */
+function connection(path: string): DatabaseSync {
+  const database = new DatabaseSync(path)
+  onTestFinished(() => {
+    if (database.isOpen) database.close()
+  })
+  return database
+}
+
+/** Runs a script of this folder with the Node that runs the tests. */
+function run(script: string, ...args: string[]) {
+  const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const lines: string[] = []
+  const reader = createInterface({ input: child.stdout })
+  reader.on('line', (line) => lines.push(line))
+  const ended = Promise.all([
+    new Promise<void>((resolve) => reader.once('close', resolve)),
+    new Promise<number | null>((resolve) => child.once('exit', resolve)),
+  ]).then(([, code]) => code)
+  return { child, lines, ended }
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  const error: unknown = await work.then(
+    () => 'no error',
+    (reason: unknown) => reason,
+  )
+  return error instanceof StoreError ? error.code : String(error)
+}
+
+test('the file keeps a write-ahead log, and a commit waits for the disk', async () => {
+  const path = join(await ground(), 'shop.db')
+  const store = await opened(path)
+  await store.checkouts.recordCreating(NEW_CHECKOUT)
+  expect(connection(path).prepare('pragma journal_mode').get()).toEqual({ journal_mode: 'wal' })
+  // `synchronous` belongs to a connection and cannot be asked from outside.
+  expect(await readFile(new URL('../../src/store/sqlite.ts', import.meta.url), 'utf8')).toContain(
+    'PRAGMA synchronous = FULL',
+  )
+})
+
+test('the folder of the file is made', async () => {
+  const path = join(await ground(), 'deep', 'er', 'shop.db')
+  const store = await opened(path)
+  await expect(store.ping()).resolves.toBeUndefined()
+})
+
+test('a store in memory works, and each is its own', async () => {
+  const [one, other] = [await opened(':memory:'), await opened(':memory:')]
+  await one.checkouts.recordCreating(NEW_CHECKOUT)
+  expect(await other.checkouts.find(NEW_CHECKOUT.id)).toBeUndefined()
+})
+
+test('tables are made once: a file that has them is opened as it is', async () => {
+  const path = join(await ground(), 'shop.db')
+  const first = await openStore(`sqlite:${path}`)
+  await first.checkouts.recordCreating(NEW_CHECKOUT)
+  await first.close()
+  const before = connection(path).prepare('select * from kysely_migration').all()
+  const second = await opened(path)
+  expect(await second.checkouts.find(NEW_CHECKOUT.id)).toBeDefined()
+  expect(connection(path).prepare('select * from kysely_migration').all()).toEqual(before)
+  expect(before.length).toBeGreaterThan(0)
+})
+
+test('many who open the same new file at once all find its tables', async () => {
+  const path = join(await ground(), 'shop.db')
+  const stores = await Promise.all(Array.from({ length: 5 }, () => opened(path)))
+  await Promise.all(stores.map((store, n) => store.checkouts.recordCreating({ ...NEW_CHECKOUT, id: `${n}` })))
+  expect(await stores[0]?.checkouts.find('4')).toBeDefined()
+})
+
+test('two processes that write to one new file at the same time lose nothing', async () => {
+  const path = join(await ground(), 'shop.db')
+  const writers = ['left', 'right'].map((name) => run('write-checkouts.ts', `sqlite:${path}`, name, '150'))
+  expect(await Promise.all(writers.map(({ ended }) => ended))).toEqual([0, 0])
+  const store = await opened(path)
+  for (const { lines } of writers) {
+    expect(lines).toHaveLength(150)
+    for (const id of lines) expect(await store.checkouts.find(id), id).toBeDefined()
+  }
+})
+
+test('a process that is killed while it writes leaves every row that it was told of', async () => {
+  const path = join(await ground(), 'shop.db')
+  for (const round of ['a', 'b', 'c']) {
+    const { child, lines, ended } = run('write-checkouts.ts', `sqlite:${path}`, round, '1000000')
+    while (lines.length < 40) await sleep(5)
+    child.kill('SIGKILL')
+    await ended
+    const store = await openStore(`sqlite:${path}`)
+    for (const id of lines) expect((await store.checkouts.find(id))?.state, id).toBe('creating')
+    await store.close()
+  }
+  expect(connection(path).prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' })
+})
+
+describe('while somebody else holds the lock', () => {
+  async function locked(): Promise<{ store: Store; path: string; unlock: () => void }> {
+    const path = join(await ground(), 'shop.db')
+    const store = await opened(path)
+    const other = connection(path)
+    other.exec('begin immediate')
+    return { store, path, unlock: () => other.exec('rollback') }
+  }
+
+  test('a write waits, and is done when the lock is given back', async () => {
+    const { store, unlock } = await locked()
+    const writing = store.checkouts.recordCreating(NEW_CHECKOUT)
+    await sleep(200)
+    unlock()
+    await writing
+    expect(await store.checkouts.find(NEW_CHECKOUT.id)).toBeDefined()
+  })
+
+  test('a write gives up after its second, and the process goes on with everything else meanwhile', async () => {
+    const { store } = await locked()
+    const start = performance.now()
+    let longestPause = 0
+    let last = start
+    const heartbeat = setInterval(() => {
+      longestPause = Math.max(longestPause, performance.now() - last)
+      last = performance.now()
+    }, 5)
+    const code = await codeOf(store.checkouts.recordCreating(NEW_CHECKOUT))
+    clearInterval(heartbeat)
+    expect(code).toBe('SQLITE_BUSY')
+    expect(performance.now() - start).toBeGreaterThan(900)
+    expect(performance.now() - start).toBeLessThan(2_500)
+    // The wait inside SQLite would have been one pause of the whole second.
+    expect(longestPause).toBeLessThan(500)
+  })
+
+  test('reading goes on', async () => {
+    const { store } = await locked()
+    const start = performance.now()
+    expect(await store.checkouts.find('nobody')).toBeUndefined()
+    expect(performance.now() - start).toBeLessThan(900)
+  })
+
+  test('a new store on a file that has its tables opens', async () => {
+    const { path } = await locked()
+    await expect(opened(path)).resolves.toBeDefined()
+  })
+})
+
+describe('what cannot be a store is refused with a code that says why:', () => {
+  test('a file that holds something else', async () => {
+    const path = join(await ground(), 'notes.txt')
+    await writeFile(path, 'These are notes, and a hundred bytes of them. '.repeat(40))
+    expect(await codeOf(openStore(`sqlite:${path}`))).toBe('SQLITE_NOTADB')
+    expect(await readFile(path, 'utf8')).toMatch(/^These are notes/)
+  })
+
+  test('a folder', async () => {
+    expect(await codeOf(openStore(`sqlite:${await ground()}`))).toBe('SQLITE_CANTOPEN')
+  })
+
+  test('a path through a file', async () => {
+    const path = join(await ground(), 'file')
+    await writeFile(path, '')
+    expect(await codeOf(openStore(`sqlite:${join(path, 'shop.db')}`))).toMatch(/^(ENOTDIR|EEXIST)$/)
+  })
+
+  test('a file that may only be read', async () => {
+    const folder = await ground()
+    const path = join(folder, 'shop.db')
+    await (await openStore(`sqlite:${path}`)).close()
+    await chmod(folder, 0o777)
+    await chmod(path, 0o444)
+    const { lines, ended } = run('open-as-stranger.ts', `sqlite:${path}`)
+    await ended
+    expect(lines).toEqual(['SQLITE_READONLY'])
+  })
+
+  test('a folder where nothing may be made', async () => {
+    const folder = join(await ground(), 'shut')
+    await mkdir(folder)
+    await chmod(join(folder, '..'), 0o755)
+    await chmod(folder, 0o555)
+    const { lines, ended } = run('open-as-stranger.ts', `sqlite:${join(folder, 'shop.db')}`)
+    await ended
+    expect(lines).toEqual(['SQLITE_CANTOPEN'])
+  })
+})
+
+test('the reason of a failure is kept for the log, and its message shows no path', async () => {
+  const folder = await ground()
+  const error: unknown = await openStore(`sqlite:${folder}`).catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(StoreError)
+  if (error instanceof StoreError) {
+    expect(error.message).toBe('The store failed (SQLITE_CANTOPEN)')
+    expect(error.cause).toBeInstanceOf(Error)
+  }
+})
