@@ -21,6 +21,7 @@ import { shopRoutes } from './shop/routes.ts'
 import { storePlugin } from './store/plugin.ts'
 import { addressCheck, readableAddress } from './visitors/addresses.ts'
 import { browserCookie } from './visitors/browser.ts'
+import { overload } from './visitors/overload.ts'
 import { rateLimits } from './visitors/rate-limits.ts'
 import { robotsRoutes } from './visitors/robots-routes.ts'
 
@@ -38,6 +39,10 @@ const LARGEST_HEADERS = 16 * 1024
 /** A form of ours has a few short fields. */
 const LARGEST_BODY = 16 * 1024
 const FORM = 'application/x-www-form-urlencoded'
+/** Headers come in one or two packets. */
+const SLOWEST_HEADERS_MS = 10_000
+/** How often slow senders are looked for. */
+const CHECK_SOCKETS_MS = 2_000
 /** A request of a few hundred bytes that takes longer to arrive is not a buyer on a bad line. */
 const SLOWEST_REQUEST_MS = 15_000
 /** A socket without a byte in either direction for so long is gone; longer than any answer of ours takes. */
@@ -68,7 +73,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     rewriteUrl: readableAddress,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: LARGEST_HEADERS },
     exposeHeadRoutes: true,
-    http: { maxHeaderSize: LARGEST_HEADERS },
+    http: {
+      maxHeaderSize: LARGEST_HEADERS,
+      headersTimeout: SLOWEST_HEADERS_MS,
+      connectionsCheckingInterval: CHECK_SOCKETS_MS,
+    },
     bodyLimit: LARGEST_BODY,
     requestTimeout: SLOWEST_REQUEST_MS,
     connectionTimeout: SILENT_SOCKET_MS,
@@ -88,6 +97,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     })
     await app.register(errorHandler)
     await app.register(rateLimits, config.rateLimit)
+    await app.register(overload)
     await app.register(addressCheck)
     await app.register(browserCookie, { https: config.publicUrl.startsWith('https:') })
     await app.register(catalogPlugin, { path: config.catalogPath })

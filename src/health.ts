@@ -11,13 +11,12 @@ export async function healthRoutes(app: FastifyInstance): Promise<void> {
       service: { status: app.closing ? 'stopping' : 'ok' },
       store: await storePart(app),
       catalog: { status: state, ...catalog },
-      dots: {
-        status: app.dots.credentials === 'refused' ? 'credentials-refused' : 'ok',
-        credentials: app.dots.credentials,
-      },
+      dots: dotsPart(app),
     }
-    const ready = [parts.service, parts.store, parts.dots].every(({ status }) => status === 'ok')
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not-ready', parts })
+    const works = (status: string) => status === 'ok' || status === 'degraded'
+    const ready = [parts.service, parts.store, parts.dots].every(({ status: part }) => works(part))
+    const status = !ready ? 'not-ready' : parts.dots.status === 'ok' ? 'ready' : 'degraded'
+    return reply.code(ready ? 200 : 503).send({ status, parts })
   })
 }
 
@@ -29,4 +28,15 @@ async function storePart(app: FastifyInstance): Promise<{ status: string; code?:
     if (!(error instanceof StoreError)) throw error
     return { status: 'failed', code: error.code }
   }
+}
+
+/**
+ * Only refused credentials take a replica out: they are its own. A Dots that is down is the same for all of them, and
+ * with every replica out of the way nobody would tell the buyers.
+ */
+function dotsPart({ dots }: FastifyInstance) {
+  const { credentials, calls } = dots
+  const isWell = calls.breakers.click === 'closed' && calls.pausedSeconds === 0
+  const status = credentials === 'refused' ? 'credentials-refused' : isWell ? 'ok' : 'degraded'
+  return { status, credentials, ...calls }
 }

@@ -3,8 +3,10 @@ import type { FastifyInstance } from 'fastify'
 
 /** Balancers that look at /readyz every second have seen it by then, and send new requests elsewhere. */
 const GRACE_MS = 1_000
-/** A buyer waits 8 s for Dots at the most, so by now every accepted request has its answer. Orchestrators kill at 10 s. */
-const DRAIN_MS = 8_500
+/** Orchestrators kill at 10 s: by then calls to Dots that are still under way are cut, and their buyers told so. */
+const CUT_MS = 8_000
+/** Time for those last answers to leave. */
+const DRAIN_MS = 9_000
 /** npm passes a signal on that the terminal has sent to the whole group already: that is one wish, not two. */
 const SAME_SIGNAL_MS = 500
 
@@ -30,8 +32,12 @@ export function stopOnSignals(app: FastifyInstance): void {
 async function stop(app: FastifyInstance, signal: string): Promise<void> {
   app.log.info({ signal }, 'stopping: answering what was accepted')
   app.announceClosing()
+  setTimeout(() => app.dots.cut(), CUT_MS).unref()
   await sleep(GRACE_MS)
-  const drained = await Promise.race([app.close().then(() => true), sleep(DRAIN_MS, false, { ref: false })])
+  const drained = await Promise.race([
+    app.close().then(() => true),
+    sleep(DRAIN_MS - GRACE_MS, false, { ref: false }),
+  ])
   app.log.info({ drained }, 'stopped')
   process.exit(0)
 }

@@ -30,10 +30,7 @@ const returnRoute = {
 } as const
 
 /** Where buyers land after the checkout. What these pages say of a payment is what Dots says, whatever the URL says. */
-export const returnRoutes: FastifyPluginAsyncTypebox<{ deadlineMs: number }> = async (
-  app,
-  { deadlineMs },
-) => {
+export const returnRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/success', returnRoute, async (request, reply) => {
     if (request.validationError) throw new UnknownCheckoutError()
     const { checkout: id } = request.query
@@ -119,7 +116,7 @@ export const returnRoutes: FastifyPluginAsyncTypebox<{ deadlineMs: number }> = a
     }
     if (checkout === undefined) throw new UnknownCheckoutError()
     const settle = { ...app.settle, log: request.log }
-    return standingOf({ dots: app.dots, settle, deadlineMs }, checkout)
+    return standingOf({ dots: app.dots, settle }, checkout)
   }
 
   /** The link back where Dots cannot be asked: the same session while it should be open, the link itself after that. */

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { RETURN_DEADLINE_MS } from '../dots/client.ts'
 import { resolveContinueTo } from '../links/continue-to.ts'
 import { formFields } from '../links/form-fields.ts'
 import { linkPath } from '../links/link-builder.ts'
@@ -62,7 +61,7 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
     return reply.type('text/html; charset=utf-8').send()
   })
 
-  await app.register(returnRoutes, { deadlineMs: RETURN_DEADLINE_MS })
+  await app.register(returnRoutes)
 
   function readRequest(request: BuyRequest): Click {
     const { body } = request

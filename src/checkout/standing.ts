@@ -15,10 +15,10 @@ export type Standing =
 /**
  * Asks Dots how the session of a checkout stands, writes it down, and says what is true. `complete` is final: a
  * checkout that has it is not asked after again. What the store cannot keep is still told to the buyer, and found
- * again by the sweep. `deadlineMs` bounds the question.
+ * again by the sweep.
  */
 export async function standingOf(
-  { dots, settle, deadlineMs }: { dots: DotsClient; settle: SettleCheckout; deadlineMs: number },
+  { dots, settle }: { dots: DotsClient; settle: SettleCheckout },
   checkout: Checkout,
 ): Promise<Standing> {
   if (checkout.state === 'complete') return { state: 'paid', checkout }
@@ -26,7 +26,7 @@ export async function standingOf(
   const { log } = settle
   let session: Session
   try {
-    session = await dots.getCheckoutSession(checkout.sessionId, { deadlineMs })
+    session = await dots.getCheckoutSession(checkout.sessionId, 'return')
   } catch (error) {
     if (!(error instanceof DotsError)) throw error
     log[error.logLevel](

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
-import { CLICK_DEADLINE_MS, type DotsClient, type OpenSession, RETURN_DEADLINE_MS } from '../dots/client.ts'
+import { DEADLINES_MS, type DotsClient, type OpenSession } from '../dots/client.ts'
 import { DotsError, DotsUnavailableError } from '../dots/errors.ts'
 import type { Log } from '../log.ts'
 import { merchantMetadata } from '../orders/session-metadata.ts'
@@ -127,11 +127,17 @@ async function recordOrReturn(
   checkout: NewCheckout,
   visit: Visit,
 ): Promise<StartedCheckout | undefined> {
-  const live = await deps.checkouts.recordClick(checkout, visit)
+  let live = await deps.checkouts.recordClick(checkout, visit)
   if (live === undefined) return undefined
   const checkoutUrl = await wayBack(deps, live)
   if (checkoutUrl !== undefined) return { checkoutId: live.id, checkoutUrl, isSame: true }
-  // Paid or ended in the meantime, and written down as that: this click is a new purchase.
+  // Paid or ended in the meantime, and written down as that: this click is a new purchase, and the next one's way back.
+  const gone = live.id
+  live = await deps.checkouts.recordClick(checkout, visit)
+  if (live === undefined) return undefined
+  // Another click of the same browser was quicker, and its session is new.
+  const other = live.id === gone ? undefined : await wayBack(deps, live)
+  if (other !== undefined) return { checkoutId: live.id, checkoutUrl: other, isSame: true }
   await deps.checkouts.recordCreating(checkout)
   return undefined
 }
@@ -142,7 +148,7 @@ async function wayBack(deps: StartCheckout, live: Checkout): Promise<URL | undef
   const checkout = live.state === 'creating' ? await whenOpen(deps, live) : live
   const url = checkout.checkoutUrl === null ? undefined : dots.checkUrl(checkout.checkoutUrl)
   if (now().getTime() - Date.parse(checkout.createdAt) < SURELY_OPEN_MS) return url
-  const standing = await standingOf({ dots, settle, deadlineMs: RETURN_DEADLINE_MS }, checkout)
+  const standing = await standingOf({ dots, settle }, checkout)
   if (standing.state === 'open') return standing.checkoutUrl
   // While Dots cannot be asked, the session that is known beats a second one for the same purchase.
   return standing.state === 'unconfirmed' ? url : undefined
@@ -150,7 +156,7 @@ async function wayBack(deps: StartCheckout, live: Checkout): Promise<URL | undef
 
 /** Waits for the first of two clicks. @throws DotsUnavailableError when that one came to nothing. */
 async function whenOpen({ checkouts }: StartCheckout, { id }: Checkout): Promise<Checkout> {
-  const giveUpAt = performance.now() + CLICK_DEADLINE_MS
+  const giveUpAt = performance.now() + DEADLINES_MS.click
   while (performance.now() < giveUpAt) {
     await sleep(LOOK_MS)
     const checkout = await checkouts.find(id)

@@ -1,43 +1,35 @@
-import { createHash } from 'node:crypto'
-import { type Dispatcher, Pool } from 'undici'
+import type { Purpose } from './call-cap.ts'
 import { checkCheckoutUrl } from './checkout-url.ts'
-import {
-  DotsCredentialsError,
-  type DotsError,
-  DotsNonsenseError,
-  DotsRequestError,
-  DotsUnavailableError,
-  DotsUnsafeUrlError,
-} from './errors.ts'
-import { type CreateSession, parseSession, parseSessionPage, refusalCode, type Session } from './messages.ts'
-import { parseRetryAfter } from './retry-after.ts'
-import { transportError } from './transport-error.ts'
+import { DotsCredentialsError, DotsNonsenseError, DotsUnsafeUrlError } from './errors.ts'
+import { Guard, type GuardOptions } from './guard.ts'
+import { type CreateSession, parseSession, parseSessionPage, type Session } from './messages.ts'
+import { Wire, type WireAnswer, type WireOptions } from './wire.ts'
 
-// Buyers give up at ten seconds: 8 s bound connect, answer and all that lies between, and leave time for the page.
-const CONNECT_MS = 2_000
-const FIRST_BYTE_MS = 5_000
-export const CLICK_DEADLINE_MS = 8_000
-/** The return page shows "we are confirming" rather than letting the buyer look at nothing. */
-export const RETURN_DEADLINE_MS = 3_000
+/** Milliseconds that bound the wait for a place, the call and its one retry together. */
+export interface Deadlines {
+  /** Buyers give up at ten seconds. */
+  click: number
+  /** The return page shows "we are confirming" rather than letting the buyer look at nothing. */
+  return: number
+  /** Nobody waits for what goes on behind the shop, but a stuck call would hold up the others. */
+  background: number
+  /** A page of a hundred sessions takes Dots longer than one of them. */
+  list: number
+}
+export const DEADLINES_MS: Deadlines = { click: 8_000, return: 3_000, background: 5_000, list: 15_000 }
 /** A session is one or two kilobytes; a page of a hundred of them gets a cap of its own. */
 const SESSION_BYTES = 64 * 1024
 const LIST_BYTES = 4 * 1024 * 1024
-/** Shorter than the idle timeouts of common balancers (60 s), so that we do not write into a closing connection. */
-const KEEP_ALIVE_MS = 30_000
+/** Refused credentials keep balancers from sending clicks, so somebody has to ask whether they are good again. */
+const ASK_AGAIN_MS = 30_000
 
-export interface DotsClientOptions {
-  apiUrl: string
-  clientId: string
-  apiKey: string
-  appId: string | undefined
-  maxInFlight: number
+export interface DotsClientOptions extends WireOptions, Partial<Omit<GuardOptions, 'maxInFlight'>> {
   checkoutHosts: readonly string[]
   allowHttpCheckout: boolean
-  now?: () => Date
-  /** Time for a connection, its TLS included. */
-  connectMs?: number
-  /** Time from a request to the first byte of its answer, and between two parts of a body. */
-  firstByteMs?: number
+  /** Other deadlines than the product's own, in milliseconds. */
+  deadlinesMs?: Partial<Deadlines>
+  /** Told once of each change of the credentials' state. */
+  credentialsChanged?: (state: CredentialsState) => void
 }
 
 /** A session that a buyer can be sent to. */
@@ -49,72 +41,67 @@ export interface OpenSession {
 /** What is known of the credentials: `unchecked` until Dots has answered once. */
 export type CredentialsState = 'unchecked' | 'accepted' | 'refused'
 
-/** The Dots API over kept-alive connections. Every method throws a {@link DotsError}, and nothing else. */
+/** The Dots API, guarded. Every method throws a DotsError, and nothing else. */
 export class DotsClient {
-  readonly #pool: Pool
-  readonly #basePath: string
-  readonly #headers: Record<string, string>
+  readonly #wire: Wire
+  readonly #guard: Guard
   readonly #options: DotsClientOptions
-  readonly #now: () => Date
+  readonly #deadlines: Deadlines
   #credentials: CredentialsState = 'unchecked'
+  #asking: NodeJS.Timeout | undefined
 
   constructor(options: DotsClientOptions) {
-    const url = new URL(options.apiUrl)
     this.#options = options
-    this.#now = options.now ?? (() => new Date())
-    this.#basePath = url.pathname.replace(/\/+$/, '')
-    this.#pool = new Pool(url.origin, {
-      connections: options.maxInFlight,
-      pipelining: 1,
-      connect: { timeout: options.connectMs ?? CONNECT_MS },
-      headersTimeout: options.firstByteMs ?? FIRST_BYTE_MS,
-      bodyTimeout: options.firstByteMs ?? FIRST_BYTE_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      maxResponseSize: LIST_BYTES,
+    this.#deadlines = { ...DEADLINES_MS, ...options.deadlinesMs }
+    this.#wire = new Wire(options)
+    this.#guard = new Guard({
+      maxInFlight: options.maxInFlight,
+      clock: options.clock ?? (() => performance.now()),
+      random: options.random ?? Math.random,
+      changed: options.changed ?? (() => {}),
     })
-    const basic = Buffer.from(`${options.clientId}:${options.apiKey}`).toString('base64')
-    this.#headers = {
-      authorization: `Basic ${basic}`,
-      accept: 'application/json',
-      'user-agent': 'dots-buy-links',
-      ...(options.appId !== undefined && { 'api-app-id': options.appId }),
-    }
   }
 
   get credentials(): CredentialsState {
     return this.#credentials
   }
 
+  /** How the calls are doing, for `/readyz`. */
+  get calls(): Guard['status'] {
+    return this.#guard.status
+  }
+
   /**
    * Opens a checkout session. The answer's URL has passed {@link checkCheckoutUrl}; nothing else of the answer is
-   * needed for the buyer to go on. `deadlineMs` bounds everything.
+   * needed for the buyer to go on.
    */
-  async createCheckoutSession(
-    request: CreateSession,
-    { deadlineMs = CLICK_DEADLINE_MS }: { deadlineMs?: number } = {},
-  ): Promise<OpenSession> {
-    const answer = await this.#call('POST', '/v2/checkout-sessions', {
+  async createCheckoutSession(request: CreateSession): Promise<OpenSession> {
+    const { json, facts } = await this.#call('click', this.#deadlines.click, {
+      method: 'POST',
+      path: '/v2/checkout-sessions',
       body: JSON.stringify(request),
-      deadlineMs,
       maxBytes: SESSION_BYTES,
     })
-    const session = parseSession(answer.json)
+    const session = parseSession(json)
     if (session?.checkout_session_url === undefined) {
-      throw new DotsNonsenseError({ facts: { ...answer.facts, missing: 'checkout_session_url' } })
+      throw new DotsNonsenseError({ facts: { ...facts, missing: 'checkout_session_url' } })
     }
     const checkoutUrl = this.checkUrl(session.checkout_session_url)
     if (checkoutUrl === undefined) {
-      throw new DotsUnsafeUrlError({ facts: { dotsStatus: answer.facts.dotsStatus, host: hostOf(session) } })
+      throw new DotsUnsafeUrlError({ facts: { dotsStatus: facts.dotsStatus, host: hostOf(session) } })
     }
     return { session, checkoutUrl }
   }
 
   /** Reads one session. @throws DotsRequestError with code `dots-not-found` where Dots does not know it. */
-  async getCheckoutSession(id: string, { deadlineMs }: { deadlineMs: number }): Promise<Session> {
-    const path = `/v2/checkout-sessions/${encodeURIComponent(id)}`
-    const answer = await this.#call('GET', path, { deadlineMs, maxBytes: SESSION_BYTES })
-    const session = parseSession(answer.json)
-    if (session === undefined) throw new DotsNonsenseError({ facts: answer.facts })
+  async getCheckoutSession(id: string, purpose: 'return' | 'background'): Promise<Session> {
+    const { json, facts } = await this.#call(purpose, this.#deadlines[purpose], {
+      method: 'GET',
+      path: `/v2/checkout-sessions/${encodeURIComponent(id)}`,
+      maxBytes: SESSION_BYTES,
+    })
+    const session = parseSession(json)
+    if (session === undefined) throw new DotsNonsenseError({ facts })
     return session
   }
 
@@ -122,20 +109,19 @@ export class DotsClient {
   async listCheckoutSessions({
     limit,
     startingAfter,
-    deadlineMs,
   }: {
     limit: number
     startingAfter?: string | undefined
-    deadlineMs: number
   }): Promise<{ sessions: Session[]; hasMore: boolean }> {
     const query = new URLSearchParams({ limit: String(limit) })
     if (startingAfter !== undefined) query.set('starting_after', startingAfter)
-    const answer = await this.#call('GET', `/v2/checkout-sessions?${query}`, {
-      deadlineMs,
+    const { json, facts } = await this.#call('background', this.#deadlines.list, {
+      method: 'GET',
+      path: `/v2/checkout-sessions?${query}`,
       maxBytes: LIST_BYTES,
     })
-    const page = parseSessionPage(answer.json)
-    if (page === undefined) throw new DotsNonsenseError({ facts: answer.facts })
+    const page = parseSessionPage(json)
+    if (page === undefined) throw new DotsNonsenseError({ facts })
     return page
   }
 
@@ -147,105 +133,49 @@ export class DotsClient {
     })
   }
 
+  /** Ends every call in flight and to come: the process has no more time for them. */
+  cut(): void {
+    this.#guard.cut()
+  }
+
   /** Waits for calls in flight, then closes every connection. */
   close(): Promise<void> {
-    return this.#pool.close()
+    clearInterval(this.#asking)
+    return this.#wire.close()
   }
 
   async #call(
-    method: 'GET' | 'POST',
-    path: string,
-    { body, deadlineMs, maxBytes }: { body?: string; deadlineMs: number; maxBytes: number },
-  ): Promise<{ json: unknown; facts: AnswerFacts }> {
-    let answer: Dispatcher.ResponseData
-    let bytes: Buffer | undefined
+    purpose: Purpose,
+    deadlineMs: number,
+    request: { method: 'GET' | 'POST'; path: string; body?: string; maxBytes: number },
+  ): Promise<WireAnswer> {
     try {
-      answer = await this.#pool.request({
-        method,
-        path: this.#basePath + path,
-        headers:
-          body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
-        body: body ?? null,
-        signal: AbortSignal.timeout(deadlineMs),
-      })
-      bytes = await readBody(answer.body, maxBytes)
+      const answer = await this.#guard.call(purpose, deadlineMs, (signal) =>
+        this.#wire.send({ ...request, signal }),
+      )
+      this.#noteCredentials('accepted')
+      return answer
     } catch (error) {
-      throw transportError(error)
+      if (error instanceof DotsCredentialsError) this.#noteCredentials('refused')
+      throw error
     }
-    const ok = answer.statusCode >= 200 && answer.statusCode < 300
-    if (bytes === undefined) {
-      // A refusal is known by its status, however long the page that a proxy has put around it.
-      if (!ok) throw this.#refusal(answer, undefined)
-      this.#credentials = 'accepted'
-      throw new DotsNonsenseError({
-        facts: { dotsStatus: answer.statusCode, tooLarge: `over ${maxBytes} bytes` },
-      })
-    }
-    const facts: AnswerFacts = {
-      dotsStatus: answer.statusCode,
-      bytes: bytes.length,
-      // Two lines with one hash are the same nonsense; the text itself may hold what a log must not.
-      sha256: createHash('sha256').update(bytes).digest('hex').slice(0, 16),
-    }
-    const json = parseJson(answer.headers['content-type'], bytes)
-    if (ok) {
-      this.#credentials = 'accepted'
-      if (json === undefined) throw new DotsNonsenseError({ facts })
-      return { json, facts }
-    }
-    throw this.#refusal(answer, json)
   }
 
-  #refusal(answer: Dispatcher.ResponseData, json: unknown): DotsError {
-    const status = answer.statusCode
-    const facts = { dotsStatus: status, dotsCode: refusalCode(json) }
-    const retryAfterSeconds = parseRetryAfter(single(answer.headers['retry-after']), this.#now())
-    if (status === 401 || status === 403) {
-      this.#credentials = 'refused'
-      return new DotsCredentialsError({ facts })
+  #noteCredentials(state: CredentialsState): void {
+    if (state === this.#credentials) return
+    this.#credentials = state
+    this.#options.credentialsChanged?.(state)
+    clearInterval(this.#asking)
+    if (state === 'refused') this.#asking = setInterval(() => void this.#askAgain(), ASK_AGAIN_MS).unref()
+  }
+
+  async #askAgain(): Promise<void> {
+    try {
+      await this.listCheckoutSessions({ limit: 1 })
+    } catch {
+      // What it says of the credentials is noted already, and everything else is told by the calls of buyers.
     }
-    if (status === 409 || status === 429)
-      return new DotsUnavailableError('none', { facts, retryAfterSeconds })
-    // A gateway's 5xx does not tell whether Dots behind it had finished.
-    if (status >= 500) return new DotsUnavailableError('maybe', { facts, retryAfterSeconds })
-    return new DotsRequestError(status === 404 ? 'dots-not-found' : 'dots-request-refused', { facts })
   }
-}
-
-interface AnswerFacts {
-  [fact: string]: unknown
-  dotsStatus: number
-  bytes: number
-  sha256: string
-}
-
-/** Undefined where the body is longer than it may be; the rest is then not read. */
-async function readBody(
-  body: Dispatcher.ResponseData['body'],
-  maxBytes: number,
-): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    const part: Buffer = chunk
-    size += part.length
-    if (size > maxBytes) return undefined
-    chunks.push(part)
-  }
-  return Buffer.concat(chunks)
-}
-
-function parseJson(contentType: string | string[] | undefined, bytes: Buffer): unknown {
-  if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(single(contentType) ?? '')) return undefined
-  try {
-    return JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return undefined
-  }
-}
-
-function single(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header[0] : header
 }
 
 function hostOf(session: Session): string | undefined {

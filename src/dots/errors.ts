@@ -50,11 +50,46 @@ export class DotsTimeoutError extends DotsError {
 
 /** 409, 429 or 5xx: Dots is busy or broken for now. */
 export class DotsUnavailableError extends DotsError {
-  constructor(trace: SessionTrace, details: ErrorDetails) {
+  /** Seconds for which Dots, with 429 or 503, asked not to be called at all. */
+  readonly pauseSeconds: number | undefined
+  /** 409: this one resource was busy; Dots itself is well. */
+  readonly isConflict: boolean
+
+  constructor(
+    trace: SessionTrace,
+    {
+      pauseSeconds,
+      isConflict = false,
+      ...details
+    }: ErrorDetails & { pauseSeconds?: number | undefined; isConflict?: boolean },
+  ) {
     super('dots-unavailable', PASSING, trace, {
       ...details,
-      retryAfterSeconds: details.retryAfterSeconds ?? DEFAULT_RETRY_SECONDS,
+      retryAfterSeconds: details.retryAfterSeconds ?? pauseSeconds ?? DEFAULT_RETRY_SECONDS,
     })
+    this.pauseSeconds = pauseSeconds
+    this.isConflict = isConflict
+  }
+}
+
+/** Not called: Dots asked for a pause that is not over. */
+export class DotsPausedError extends DotsError {
+  constructor(retryAfterSeconds: number) {
+    super('dots-paused', PASSING, 'none', { retryAfterSeconds })
+  }
+}
+
+/** Not called: too many calls have failed just now. */
+export class DotsBreakerOpenError extends DotsError {
+  constructor(retryAfterSeconds: number) {
+    super('dots-breaker-open', PASSING, 'none', { retryAfterSeconds })
+  }
+}
+
+/** Not called: there was no place among the calls in flight before the deadline. */
+export class DotsBusyError extends DotsError {
+  constructor() {
+    super('dots-queue-full', PASSING, 'none', { retryAfterSeconds: DEFAULT_RETRY_SECONDS })
   }
 }
 

@@ -3,8 +3,6 @@ import { DotsError } from '../dots/errors.ts'
 import type { PendingEvent, Store } from '../store/store.ts'
 import { type SettleCheckout, settleCheckout } from './settle-checkout.ts'
 
-/** Bounds the question to Dots: nobody waits for it, but a stuck one would hold up the others. */
-const ASK_DEADLINE_MS = 5_000
 /** Longer than the work on one event takes; if the process dies over it, somebody else takes it up after that. */
 const CLAIM_MS = 20_000
 /**
@@ -73,7 +71,7 @@ async function settleEvent(deps: DotsEvents, event: PendingEvent): Promise<void>
       continue
     }
     try {
-      const session = await dots.getCheckoutSession(checkout.sessionId, { deadlineMs: ASK_DEADLINE_MS })
+      const session = await dots.getCheckoutSession(checkout.sessionId, 'background')
       await settleCheckout(settle, checkout, session)
       if (session.status === 'open' && event.attempts < LOOKS_AT_AN_OPEN_SESSION) settled = false
     } catch (error) {

@@ -5,8 +5,6 @@ import { DotsNonsenseError } from '../dots/errors.ts'
 import type { Session } from '../dots/messages.ts'
 
 const PAGE = 100
-/** A page of a hundred sessions takes Dots longer than one of them. */
-const PAGE_DEADLINE_MS = 15_000
 
 /** Where a walk through Dots' list stands; written down after each page, so that it goes on there after a restart. */
 export const WalkSchema = Type.Object({
@@ -44,7 +42,6 @@ export async function nextPage(
   const page = await dots.listCheckoutSessions({
     limit: PAGE,
     startingAfter: walk.startingAfter,
-    deadlineMs: PAGE_DEADLINE_MS,
   })
   const last = page.sessions.at(-1)
   // The same page for ever would be no walk, and must not pass for one that has come to its end.

@@ -30,7 +30,14 @@ export async function settleCheckout(
 ): Promise<void> {
   if (checkout.state === 'complete') return
   if (session.status === 'complete') await complete(deps, checkout, session)
-  else if (session.status === 'expired') await deps.checkouts.recordExpiry(checkout.id)
+  // A call that was made twice leaves a second session with the same checkout's id, which ends unseen by anybody.
+  else if (session.status === 'expired' && isTheSession(checkout, session)) {
+    await deps.checkouts.recordExpiry(checkout.id)
+  }
+}
+
+function isTheSession({ sessionId }: Checkout, session: Session): boolean {
+  return sessionId === null || session.id === undefined || session.id === sessionId
 }
 
 async function complete(deps: SettleCheckout, checkout: Checkout, session: Session): Promise<void> {

@@ -14,7 +14,7 @@ const AFTER_EXPIRY_MS = 30_000
 const ASK_AGAIN_MS = 10 * MINUTE_MS
 /** The list is walked this often even when nothing is missed: a row may be missing without anybody knowing. */
 const WALK_EVERY_MS = HOUR_MS
-/** Sessions live three hours at the most; what is older has ended and was seen by earlier walks. */
+/** Sessions live three hours at the most: what was older at the last walk had ended by then, and was seen. */
 const WALK_BACK_MS = 4 * HOUR_MS
 /** As long as Svix may send an event again, and then some. */
 const KEEP_EVENTS_MS = 7 * DAY_MS
@@ -25,7 +25,6 @@ const CLOCKS_MS = 10 * MINUTE_MS
 /** A day after it was put together nobody comes back for a selection. */
 const KEEP_SELECTIONS_MS = DAY_MS
 const BATCH = 50
-const ASK_DEADLINE_MS = 5_000
 const WALKED = 'walked '
 
 /** `busy`: another process has the turn. */
@@ -76,7 +75,7 @@ async function askAfter(deps: Sweep, checkout: Checkout): Promise<void> {
     return
   }
   try {
-    const session = await dots.getCheckoutSession(checkout.sessionId, { deadlineMs: ASK_DEADLINE_MS })
+    const session = await dots.getCheckoutSession(checkout.sessionId, 'background')
     await settleCheckout(settle, checkout, session)
   } catch (error) {
     if (!(error instanceof DotsRequestError)) throw error
@@ -91,11 +90,14 @@ async function walkIfNeeded(deps: Sweep, signal: AbortSignal): Promise<void> {
   const note = await store.leases.readNote(SWEEP_TURN)
   let walk = parseWalk(note)
   if (walk === undefined) {
-    const lastWalk = note?.startsWith(WALKED) ? note.slice(WALKED.length) : new Date(0).toISOString()
+    const walked = note?.startsWith(WALKED) ? note.slice(WALKED.length) : undefined
+    const lastWalk = walked ?? new Date(0).toISOString()
     const [oldest] = await store.checkouts.unfinished(ago(deps, AFTER_CLICK_MS), 1)
     const isMissed = oldest !== undefined || (await store.events.countPending(lastWalk)) > 0
     if (lastWalk > ago(deps, isMissed ? WALK_SPACING_MS : WALK_EVERY_MS)) return
-    const since = Math.min(Date.parse(ago(deps, WALK_BACK_MS)), Date.parse(oldest?.createdAt ?? ago(deps, 0)))
+    // A service that stood still for a day goes back to where it stopped.
+    const seenUntil = Date.parse(walked ?? ago(deps, 0)) - WALK_BACK_MS
+    const since = Math.min(seenUntil, Date.parse(oldest?.createdAt ?? ago(deps, 0)))
     walk = {
       since: new Date(since - CLOCKS_MS).toISOString(),
       startedAt: settle.now().toISOString(),

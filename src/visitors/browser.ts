@@ -29,13 +29,12 @@ export const browserCookie = fp<{ https: boolean }>(
     await app.register(cookie)
 
     app.decorate('knownBrowser', (request: FastifyRequest) => {
-      const value = request.cookies[name]
-      return value !== undefined && COOKIE_VALUE.test(value) ? nameOf(value) : undefined
+      const value = valueIn(request)
+      return value === undefined ? undefined : nameOf(value)
     })
     app.decorate('nameBrowser', (request: FastifyRequest, reply: FastifyReply) => {
-      const known = app.knownBrowser(request)
-      if (known !== undefined) return known
-      const value = randomBytes(COOKIE_BYTES).toString('base64url')
+      const value = valueIn(request) ?? randomBytes(COOKIE_BYTES).toString('base64url')
+      // Set anew each time, so that it lives as long as the session that this click leads to.
       reply.setCookie(name, value, {
         path: '/',
         httpOnly: true,
@@ -45,6 +44,11 @@ export const browserCookie = fp<{ https: boolean }>(
       })
       return nameOf(value)
     })
+
+    function valueIn(request: FastifyRequest): string | undefined {
+      const value = request.cookies[name]
+      return value !== undefined && COOKIE_VALUE.test(value) ? value : undefined
+    }
   },
   { name: 'browser-cookie' },
 )

@@ -47,10 +47,11 @@ const isKnownBot = createIsbotFromList(
 
 /**
  * What isbot misses or takes for a tool: chat programs that draw a preview, and Office, which fetches a link before it
- * hands it to the browser. The apps' own built-in browsers have other names (musical_ly, BytedanceWebview) and buy.
+ * hands it to the browser. The apps' own built-in browsers begin as
+ * any browser does (and go on with musical_ly, trill, BytedanceWebview), and buy.
  */
 const PREVIEW =
-  /^viber|^whatsapp\/|^tiktok|tiktok(?:spider|bot|preview)|com\.zhiliaoapp\.musically|\bms-?office\b|^microsoft office|microsoftpreview|^iframely|^signal(?:-desktop)?\/|^embedly/i
+  /^viber|^whatsapp\/|^tiktok|tiktok(?:spider|bot|preview)|^com\.(?:zhiliaoapp\.musically|ss\.android\.ugc\.\w+)\/|\bms-?office\b|^microsoft office|microsoftpreview|^iframely|^signal(?:-desktop)?\/|^embedly/i
 
 /** Tells by its headers who asks. Headers can lie; the answer to a liar harms nobody but the liar. */
 export function whoIsAsking(headers: IncomingHttpHeaders): Visitor {

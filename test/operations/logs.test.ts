@@ -114,6 +114,7 @@ test('a request is one JSON line, with the reference number of its page and the 
       route: '/buy/:items',
       status: 404,
       ms: expect.any(Number),
+      visitor: 'buyer',
       code: 'unknown-sku',
       msg: 'request failed',
     },

@@ -47,7 +47,7 @@ test('the window may be found and kept for a while, unlike the links in it', asy
   const shop = await startService()
   const { headers } = await shop.get('/')
   expect(headers.get('x-robots-tag')).toBe(null)
-  expect(headers.get('cache-control')).toBe('no-cache')
+  expect(headers.get('cache-control')).toBe('private, no-cache')
   expect(await windowOf(shop)).not.toMatch(/<a[^>]*href="\/buy\/[^"]*"(?![^>]*rel="nofollow")/)
 })
 

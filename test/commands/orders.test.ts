@@ -1,0 +1,237 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Click, checkoutOf, click } from '../checkout/clicks.ts'
+import { startReceiver } from '../orders/receiver.ts'
+import { change, NO_LOOPS, payQuietly, rows, startWithWebhook } from '../orders/sale.ts'
+import { startService } from '../service.ts'
+import { envOf, runCommand } from './run-command.ts'
+
+async function shopWithOrders() {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  const paid = await click(shop, '/buy/tee:2,mug:3?email=jane@example.com&client_reference_id=ref-1')
+  await payQuietly(shop, paid.session)
+  await shop.get(`/success?checkout=${paid.checkoutId}`)
+  const open = await click(shop, '/buy/tee')
+  const expired = await click(shop, '/buy/mug:2')
+  shop.sandbox.expire(expired.session.id)
+  await shop.get(`/success?checkout=${expired.checkoutId}`)
+  const ids = async (...words: string[]) => {
+    const run = await runCommand(shop, 'orders', [...words, '--json'])
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    const list: { checkout_id: string }[] = JSON.parse(run.stdout)
+    return list.map((row) => row.checkout_id)
+  }
+  return { shop, paid, open, expired, ids }
+}
+
+/** Reads CSV the way RFC 4180 writes it. */
+function parseCsv(text: string): string[][] {
+  const lines: string[][] = [[]]
+  for (const [, cell = '', end] of text.matchAll(/("(?:[^"]|"")*"|[^",\n]*)(,|\n)/g)) {
+    lines.at(-1)?.push(cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell)
+    if (end === '\n') lines.push([])
+  }
+  return lines.filter((line) => line.length > 0)
+}
+
+test('it lists all checkouts, the newest first, with what became of them', async () => {
+  const { shop, paid, open, expired } = await shopWithOrders()
+  const run = await runCommand(shop, 'orders')
+  expect(run).toMatchObject({ code: 0, stderr: '' })
+  const [heading, ...lines] = run.stdout.trimEnd().split('\n')
+  expect(heading).toMatch(/^made\s+state\s+amount\s+announced\s+checkout\s+items$/)
+  expect(lines.map((line) => line.split(/\s{2,}/))).toEqual([
+    [expect.any(String), 'expired', '24.00 usd', '-', expired.checkoutId, 'mug:2'],
+    [expect.any(String), 'open', '25.00 usd', '-', open.checkoutId, 'tee:1'],
+    [expect.any(String), 'complete', '86.00 usd', 'held', paid.checkoutId, 'tee:2,mug:3'],
+    ['3 checkouts'],
+  ])
+})
+
+test('it filters by state, product, day and time', async () => {
+  const { shop, paid, open, expired, ids } = await shopWithOrders()
+  const all = [expired.checkoutId, open.checkoutId, paid.checkoutId]
+  expect(await ids()).toEqual(all)
+  expect(await ids('--state', 'complete')).toEqual([paid.checkoutId])
+  expect(await ids('--state', 'failed')).toEqual([])
+  expect(await ids('--sku', 'mug')).toEqual([expired.checkoutId, paid.checkoutId])
+  expect(await ids('--sku', 'mug', '--state', 'expired')).toEqual([expired.checkoutId])
+  expect(await ids('--sku', 'none')).toEqual([])
+  change(shop, `update checkouts set created_at = '2026-01-31T23:59:59.999Z' where id = '${open.checkoutId}'`)
+  change(shop, `update checkouts set created_at = '2026-02-01T00:00:00.000Z' where id = '${paid.checkoutId}'`)
+  expect(await ids('--day', '2026-01-31')).toEqual([open.checkoutId])
+  expect(await ids('--day', '2026-02-01')).toEqual([paid.checkoutId])
+  expect(await ids('--since', '1h')).toEqual([expired.checkoutId])
+  expect(await ids('--since', '2026-02-01')).toEqual([expired.checkoutId, paid.checkoutId])
+})
+
+test('more checkouts than a page are all listed, each once', async () => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  await click(shop)
+  change(
+    shop,
+    `with recursive n(i) as (select 1 union all select i + 1 from n where i < 450)
+     insert into checkouts (id, state, items, amount_total, currency, link, metadata, created_at, updated_at)
+     select 'copy-' || i, state, items, amount_total, currency, link, metadata, created_at, updated_at
+     from checkouts, n`,
+  )
+  const { stdout } = await runCommand(shop, 'orders', ['--json'])
+  const list: { checkout_id: string }[] = JSON.parse(stdout)
+  expect(list).toHaveLength(451)
+  expect(new Set(list.map((row) => row.checkout_id)).size).toBe(451)
+})
+
+test('amounts stand in cents and in the currency, for programs and for accountants', async () => {
+  const { shop, paid } = await shopWithOrders()
+  const json = await runCommand(shop, 'orders', ['--json', '--state', 'complete'])
+  const checkout = await checkoutOf(shop, paid.checkoutId)
+  expect(JSON.parse(json.stdout)).toEqual([
+    {
+      checkout_id: paid.checkoutId,
+      state: 'complete',
+      created_at: checkout.createdAt,
+      completed_at: checkout.completedAt,
+      items: 'tee:2,mug:3',
+      amount_total: 8600,
+      amount: '86.00',
+      currency: 'usd',
+      amount_paid: 8600,
+      customer_email: 'jane@example.com',
+      client_reference_id: 'ref-1',
+      session_id: paid.session.id,
+      payment_intent_id: paid.session.payment_intent_id,
+      announcement: 'held',
+      flags: '',
+      failure: null,
+    },
+  ])
+  const csv = await runCommand(shop, 'orders', ['--csv', '--state', 'complete'])
+  const [names = [], row = [], ...more] = parseCsv(csv.stdout)
+  expect(more).toEqual([])
+  const cells = Object.fromEntries(names.map((name, index) => [name, row[index]]))
+  expect(cells).toMatchObject({
+    amount_total: '8600',
+    amount: '86.00',
+    currency: 'usd',
+    items: 'tee:2,mug:3',
+  })
+})
+
+test.each([
+  ['=cmd()', "'=cmd()"],
+  ['+1', "'+1"],
+  ['-1', "'-1"],
+  ['@sum(a1)', "'@sum(a1)"],
+  ['\t=1', "'\t=1"],
+  ['\r=1', "'\r=1"],
+  ['say "hi"', 'say "hi"'],
+  ['a,b', 'a,b'],
+  ['two\nlines', 'two\nlines'],
+  ['=HYPERLINK("http://evil.example","x")', '\'=HYPERLINK("http://evil.example","x")'],
+])('a cell that holds %j is text in every spreadsheet', async (value, cell) => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  const { checkoutId } = await click(shop)
+  change(
+    shop,
+    `update checkouts set customer_email = '${value.replaceAll("'", "''")}' where id = '${checkoutId}'`,
+  )
+  const { stdout } = await runCommand(shop, 'orders', ['--csv'])
+  const [names = [], row = []] = parseCsv(stdout)
+  expect(row).toHaveLength(names.length)
+  expect(row[names.indexOf('customer_email')]).toBe(cell)
+  const json = await runCommand(shop, 'orders', ['--json'])
+  expect(JSON.parse(json.stdout)).toMatchObject([{ customer_email: value }])
+})
+
+test('an order that could not be announced is shown by --failed, and sent again by --resend', async () => {
+  const receiver = await startReceiver()
+  receiver.answer = () => 500
+  const shop = await startWithWebhook({
+    env: receiver.env,
+    ordersPace: { ...NO_LOOPS, deliverEveryMs: 50, retrySeconds: [0.05] },
+  })
+  const sales: Click[] = [await click(shop), await click(shop)]
+  for (const { session } of sales) await shop.sandbox.pay(session.id)
+  const mismatch = await click(shop)
+  await shop.sandbox.pay(mismatch.session.id, { amountTotal: 1 })
+  await click(shop)
+  const states = () => rows(shop, 'announcements').map(({ state }) => state)
+  await expect.poll(states).toEqual(['failed', 'failed'])
+  const failed = await runCommand(shop, 'orders', ['--failed', '--json'])
+  const list: Record<string, unknown>[] = JSON.parse(failed.stdout)
+  expect(list).toMatchObject([
+    { checkout_id: mismatch.checkoutId, announcement: null, flags: 'amount-mismatch' },
+    { checkout_id: sales[1]?.checkoutId, announcement: 'failed', failure: 'status 500' },
+    { checkout_id: sales[0]?.checkoutId, announcement: 'failed', failure: 'status 500' },
+  ])
+  receiver.answer = () => 204
+  receiver.received.length = 0
+  const id = String(sales[0]?.checkoutId)
+  expect(await runCommand(shop, 'orders', ['--resend', id])).toMatchObject({ code: 0, stderr: '' })
+  await expect.poll(() => receiver.ids()).toEqual([`order_${id}`])
+  await expect.poll(() => states().sort()).toEqual(['delivered', 'failed'])
+  const unpaid = await runCommand(shop, 'orders', ['--resend', mismatch.checkoutId])
+  expect(unpaid).toMatchObject({ code: 2, stdout: '' })
+  const noReceiver = { FULFILLMENT_URL: '', FULFILLMENT_SECRET: '' }
+  expect(await runCommand(shop, 'orders', ['--resend', id], noReceiver)).toMatchObject({
+    code: 2,
+    stdout: '',
+  })
+})
+
+test('a reader who has seen enough ends the list without a complaint', async () => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  await click(shop)
+  change(
+    shop,
+    `with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000)
+     insert into checkouts (id, state, items, amount_total, currency, link, metadata, created_at, updated_at)
+     select 'copy-' || i, state, items, amount_total, currency, link, metadata, created_at, updated_at
+     from checkouts, n`,
+  )
+  const command = `"${process.execPath}" "${resolve('src/commands/orders.ts')}" --csv | head -n 2; echo "code \${PIPESTATUS[0]}"`
+  const child = spawn('bash', ['-c', command], {
+    cwd: shop.folder,
+    env: { PATH: process.env.PATH ?? '', ...envOf(shop) },
+  })
+  let output = ''
+  let complaint = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text
+  })
+  await once(child, 'close')
+  expect(complaint).toBe('')
+  expect(output.trimEnd().split('\n')).toHaveLength(3)
+  expect(output).toContain('code 0')
+})
+
+test.each([
+  ['--state', 'paid'],
+  ['--day', '2026-2-1'],
+  ['--day', '2026-02-31'],
+  ['--day', 'today'],
+  ['--since', 'yesterday'],
+  ['--since', '1h', '--day', '2026-02-01'],
+  ['--json', '--csv'],
+  ['--unknown'],
+  ['list'],
+  ['--resend'],
+])('a wrong word ends with 2 and the usage: %s %s %s', async (...words) => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  const { code, stdout, stderr } = await runCommand(shop, 'orders', words)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toContain('npm run orders --')
+  expect(stderr).not.toMatch(/\n\s+at /)
+})
+
+test('an empty store is an empty list', async () => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  expect(JSON.parse((await runCommand(shop, 'orders', ['--json'])).stdout)).toEqual([])
+  expect(parseCsv((await runCommand(shop, 'orders', ['--csv'])).stdout)).toHaveLength(1)
+  expect((await runCommand(shop, 'orders')).stdout).toContain('0 checkouts')
+})

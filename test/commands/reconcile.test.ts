@@ -1,0 +1,221 @@
+import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import type { Checkout } from '../../src/store/checkout.ts'
+import { type Click, checkoutOf, click, rowsOf } from '../checkout/clicks.ts'
+import { startReceiver } from '../orders/receiver.ts'
+import { change, NO_LOOPS, payQuietly, rows, startReplica } from '../orders/sale.ts'
+import { type Service, startService } from '../service.ts'
+import { runCommand } from './run-command.ts'
+
+const DELIVERING = { ...NO_LOOPS, deliverEveryMs: 50 }
+
+/** What must be the same after a store was lost; a new store gives its own times to what it writes. */
+function facts({ createdAt: _created, updatedAt: _updated, completedAt, ...checkout }: Checkout) {
+  return { ...checkout, isComplete: completedAt !== null }
+}
+
+/** Sells, loses the store with all that belongs to it, and opens an empty one in its place. */
+async function loseStore(shop: Service): Promise<void> {
+  await shop.app.close()
+  for (const ending of ['', '-wal', '-shm']) await rm(shop.databasePath + ending, { force: true })
+}
+
+test('a payment that nobody told of is found and announced, beside the running service', async () => {
+  const receiver = await startReceiver()
+  const shop = await startService({ env: receiver.env, ordersPace: DELIVERING })
+  const paid = await click(shop)
+  const open = await click(shop)
+  await payQuietly(shop, paid.session)
+  const run = await runCommand(shop, 'reconcile', ['--since', '1h'])
+  expect(run).toMatchObject({ code: 0 })
+  expect(run.stderr).toContain('2 sessions seen, 1 settled, 0 restored')
+  expect(run.stdout).toContain('Done: 2 sessions seen, 1 settled, 0 restored')
+  expect((await checkoutOf(shop, paid.checkoutId)).state).toBe('complete')
+  expect((await checkoutOf(shop, open.checkoutId)).state).toBe('open')
+  await expect.poll(() => receiver.ids()).toEqual([`order_${paid.checkoutId}`])
+  // Once more changes nothing.
+  expect((await runCommand(shop, 'reconcile')).stdout).toContain(
+    'Done: 2 sessions seen, 0 settled, 0 restored',
+  )
+  await sleep(200)
+  expect(receiver.received).toHaveLength(1)
+})
+
+test('a lost store is rebuilt from what Dots lists alone; its sales are announced again only when asked', async () => {
+  const receiver = await startReceiver()
+  const shop = await startService({ env: receiver.env, ordersPace: DELIVERING })
+  const links = [
+    '/buy/tee?quantity=4&email=jane@example.com',
+    '/buy/tee:2,mug:3?client_reference_id=ref-1&metadata_note=gift&utm_source=mail',
+    '/buy/mug:2',
+    '/buy/tee',
+  ]
+  const sales: Click[] = []
+  for (const link of links) sales.push(await click(shop, link))
+  for (const { checkoutId, session } of sales.slice(0, 3)) {
+    await payQuietly(shop, session, { email: 'paid-with@example.com' })
+    await shop.get(`/success?checkout=${checkoutId}`)
+  }
+  await expect.poll(() => receiver.distinctIds()).toBe(3)
+  const before = await Promise.all(
+    sales.map(async ({ checkoutId }) => facts(await checkoutOf(shop, checkoutId))),
+  )
+  const bodies = new Map(receiver.received.map(({ id, body }) => [id, body]))
+  await loseStore(shop)
+  receiver.received.length = 0
+
+  const run = await runCommand(shop, 'reconcile', ['--since', '7d'])
+  expect(run).toMatchObject({ code: 0 })
+  expect(run.stdout).toContain('4 sessions seen, 3 settled, 4 restored')
+  expect(run.stdout).toContain('3 restored sales were complete before: not announced')
+  const replica = await startReplica(shop, { ordersPace: DELIVERING })
+  const after = async () =>
+    Promise.all(
+      sales.map(async ({ checkoutId }) => {
+        const checkout = await replica.app.store.checkouts.find(checkoutId)
+        if (checkout === undefined) throw new Error(`${checkoutId} was not restored`)
+        return checkout
+      }),
+    )
+  const restored = await after()
+  expect(restored.map(facts)).toEqual(before)
+  expect(restored.map(({ completedAt }) => completedAt !== null)).toEqual([true, true, true, false])
+  expect(rows(shop, 'sales')).toHaveLength(4)
+  await sleep(300)
+  expect(receiver.received).toEqual([])
+
+  const announcing = await runCommand(shop, 'reconcile', ['--since', '7d', '--announce'])
+  expect(announcing.stdout).toContain('3 held back sales will be announced')
+  await expect.poll(() => receiver.distinctIds()).toBe(3)
+  expect(receiver.received).toHaveLength(3)
+  for (const { id, body } of receiver.received) {
+    const { data, ...envelope } = bodies.get(id) ?? {}
+    expect(body).toMatchObject({ type: envelope.type })
+    const same = (of: unknown) => ({ ...Object(of), completed_at: undefined })
+    expect(same(body.data)).toEqual(same(data))
+  }
+  // Announced is announced: asking again sends nothing.
+  await runCommand(shop, 'reconcile', ['--announce'])
+  await sleep(300)
+  expect(receiver.received).toHaveLength(3)
+})
+
+test('a store that is rebuilt with --announce announces at once', async () => {
+  const receiver = await startReceiver()
+  const shop = await startService({ env: receiver.env, ordersPace: NO_LOOPS })
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  await loseStore(shop)
+  const run = await runCommand(shop, 'reconcile', ['--announce'])
+  expect(run).toMatchObject({ code: 0 })
+  await startReplica(shop, { ordersPace: DELIVERING })
+  await expect.poll(() => receiver.ids()).toEqual([`order_${checkoutId}`])
+})
+
+test('a buyer who pays after the loss of the store is announced without being asked for', async () => {
+  const receiver = await startReceiver()
+  const shop = await startService({ env: receiver.env, ordersPace: NO_LOOPS })
+  const { checkoutId, session } = await click(shop)
+  await loseStore(shop)
+  expect(await runCommand(shop, 'reconcile')).toMatchObject({ code: 0 })
+  const replica = await startReplica(shop, { ordersPace: DELIVERING })
+  await payQuietly(shop, session)
+  await fetch(`${replica.url}/success?checkout=${checkoutId}`)
+  await expect.poll(() => receiver.ids()).toEqual([`order_${checkoutId}`])
+})
+
+test('it waits for the turn of the running sweep, says so, and then takes it', async () => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  const { session } = await click(shop)
+  await payQuietly(shop, session)
+  const { leases } = shop.app.store
+  await leases.acquire('sweep', 'a sweep', new Date(Date.now() + 60_000).toISOString())
+  let ended = false
+  const running = runCommand(shop, 'reconcile').finally(() => {
+    ended = true
+  })
+  await sleep(2_000)
+  expect(ended).toBe(false)
+  expect(shop.sandbox.requests.filter(({ call }) => call === 'list')).toEqual([])
+  await leases.release('sweep', 'a sweep')
+  const run = await running
+  expect(run).toMatchObject({ code: 0 })
+  expect(run.stderr).toContain('Waiting for the running sweep')
+  expect(rows(shop, 'leases')).toMatchObject([{ holder: null }])
+})
+
+test('each page is a line of progress', async () => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  await Promise.all(Array.from({ length: 205 }, () => click(shop)))
+  const { code, stderr } = await runCommand(shop, 'reconcile')
+  expect(code).toBe(0)
+  expect(stderr.match(/^\d+ sessions seen/gm)).toEqual([
+    '100 sessions seen',
+    '200 sessions seen',
+    '205 sessions seen',
+  ])
+})
+
+test('without a usable catalog it still rebuilds, with the skus for names', async () => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  const { checkoutId } = await click(shop, '/buy/tee?quantity=2')
+  change(shop, 'delete from checkouts')
+  const run = await runCommand(shop, 'reconcile', [], { CATALOG_PATH: '/nowhere.json' })
+  expect(run).toMatchObject({ code: 0 })
+  expect(run.stderr).toContain('named by their skus')
+  expect((await checkoutOf(shop, checkoutId)).items).toEqual([
+    { sku: 'tee', name: 'tee', quantity: 2, amount: 2500 },
+  ])
+})
+
+test('how far back it looks can be said in every way that is promised', async () => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  await click(shop)
+  for (const since of ['30m', '24h', '7d', '2026-11-01', '2026-11-01T00:00:00Z'])
+    expect(await runCommand(shop, 'reconcile', ['--since', since])).toMatchObject({ code: 0 })
+  expect(rowsOf(shop)).toHaveLength(1)
+})
+
+test.each([
+  ['--since', '7'],
+  ['--since', 'yesterday'],
+  ['--since', '-7d'],
+  ['--since', '7w'],
+  ['--since', '0d'],
+  ['--since', '2026-13-45'],
+  ['--since'],
+  ['--sinc', '7d'],
+  ['everything'],
+])('a wrong word ends with 2 and the usage: %s %s', async (...words) => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  const { code, stdout, stderr } = await runCommand(shop, 'reconcile', words)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toContain('npm run reconcile --')
+  expect(stderr).not.toMatch(/\n\s+at /)
+  expect(shop.sandbox.requests).toEqual([])
+})
+
+test('what a person can mend is said in words, ends with 1, and leaves the turn free', async () => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  shop.sandbox.failNext({ status: 401, body: { message: 'upstream-words' } }, 1, 'list')
+  const refused = await runCommand(shop, 'reconcile')
+  expect(refused.code).toBe(1)
+  expect(refused.stderr).toContain('dots-credentials-refused')
+  expect(refused.stderr).not.toMatch(/upstream-words|\n\s+at /)
+  expect(rows(shop, 'leases')).toMatchObject([{ holder: null }])
+  const noStore = await runCommand(shop, 'reconcile', [], { DATABASE_URL: `sqlite:${shop.folder}` })
+  expect(noStore).toMatchObject({ code: 1, stdout: '' })
+  expect(noStore.stderr).toContain('The store named by DATABASE_URL failed')
+  const noKey = await runCommand(shop, 'reconcile', [], { DOTS_API_KEY: '' })
+  expect(noKey).toMatchObject({ code: 1, stdout: '' })
+  expect(noKey.stderr).toContain('DOTS_API_KEY is required')
+})
+
+test('it says how it is used', async () => {
+  const shop = await startService({ ordersPace: NO_LOOPS })
+  expect(await runCommand(shop, 'reconcile', ['--help'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('--announce'),
+  })
+})

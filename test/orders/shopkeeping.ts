@@ -1,0 +1,215 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import { expect } from 'vitest'
+import { buildApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
+import type { SandboxSession } from '../../src/sandbox/sessions.ts'
+import { CREDENTIALS, freePort, PRODUCTS } from '../service.ts'
+import { type Receiver, WEBHOOK_SECRET } from './receiver.ts'
+import { change, movableClock, rows } from './sale.ts'
+
+export const SESSIONS = 3
+/** An hour, so that a step of the clock can bring a session to its end. */
+const EXPIRES_IN = '3600'
+const PACE = {
+  sweepEveryMs: 40,
+  eventsEveryMs: 40,
+  deliverEveryMs: 20,
+  callsPerMinute: 60_000,
+  retrySeconds: [0, 0, 0, 0, 0, 0, 0],
+}
+/** Time goes fast at the end: claims and turns of the dead run out, sessions end, walks are due. */
+const TICK_SECONDS = 300
+const TICK_MS = 20
+const LONGEST_END_MS = 15_000
+
+export type Kind = 'heard' | 'unheard' | 'unwritten'
+
+export type Step =
+  | { what: 'pay' | 'expire' | 'return' | 'webhook' | 'replay' | 'doubled' | 'storm'; session: number }
+  | { what: 'clock'; seconds: number }
+  | { what: 'crash' | 'dots-fails' | 'receiver-fails' }
+
+export interface Shopkeeping {
+  /** Lets one thing happen. */
+  play(step: Step): Promise<void>
+  /** Lets all that is wrong pass, and time with it, and looks at what there is then. */
+  expectEachPaidOnce(): Promise<void>
+  close(): Promise<void>
+}
+
+/** One shop with three sessions, to which anything may happen in any order. */
+export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]): Promise<Shopkeeping> {
+  const clock = movableClock()
+  const folder = await mkdtemp(join(tmpdir(), 'buy-links-property-'))
+  const databasePath = join(folder, 'buy-links.db')
+  const catalogPath = join(folder, 'catalog.json')
+  await writeFile(catalogPath, JSON.stringify({ products: PRODUCTS }))
+  const sandbox = await startSandbox({ ...CREDENTIALS, now: clock.now })
+  const port = await freePort()
+  const url = `http://localhost:${port}`
+  sandbox.webhook = { url: `${url}/webhooks/dots`, secret: WEBHOOK_SECRET }
+  const config = await loadConfig({
+    ...receiver.env,
+    DOTS_CLIENT_ID: CREDENTIALS.clientId,
+    DOTS_API_KEY: CREDENTIALS.apiKey,
+    DOTS_API_URL: sandbox.url,
+    DOTS_WEBHOOK_SECRET: WEBHOOK_SECRET,
+    PORT: String(port),
+    PUBLIC_URL: url,
+    CATALOG_PATH: catalogPath,
+    DATABASE_URL: `sqlite:${databasePath}`,
+    RATE_LIMIT_MAX: '100000',
+    CHECKOUT_EXPIRES_IN: EXPIRES_IN,
+  })
+  let app = await open()
+  const sessions: SandboxSession[] = []
+  for (const kind of kinds) sessions.push(await click(kind))
+  let refusals = 0
+  receiver.received.length = 0
+  receiver.answer = () => {
+    refusals -= 1
+    return refusals >= 0 ? 500 : 204
+  }
+
+  async function open(): Promise<FastifyInstance> {
+    const opened = await buildApp(config, {
+      now: clock.now,
+      ordersPace: PACE,
+      logDestination: { write: () => {} },
+    })
+    await opened.listen({ host: '127.0.0.1', port })
+    return opened
+  }
+
+  async function click(kind: Kind): Promise<SandboxSession> {
+    if (kind === 'unheard') sandbox.failNext('done-then-reset', 1, 'create')
+    await fetch(`${url}/buy/tee`, { redirect: 'manual' })
+    const session = [...sandbox.sessions.values()].at(-1)
+    if (session === undefined) throw new Error('the click opened no session')
+    if (kind === 'unwritten') change({ databasePath }, `delete from checkouts where id = '${idOf(session)}'`)
+    return session
+  }
+
+  function at(index: number): SandboxSession {
+    const session = sessions[index]
+    if (session === undefined) throw new Error(`no session ${index}`)
+    // Looked up again: the sandbox ends a session when somebody asks for it.
+    return sandbox.sessions.get(session.id) ?? session
+  }
+
+  /** An event of this session; its time is the real one, which the signature is checked by. */
+  async function tell(index: number, id?: string): Promise<void> {
+    const timestamp = Math.floor(Date.now() / 1000)
+    await sandbox
+      .sendEvent(at(index).id, { timestamp, ...(id !== undefined && { id }) })
+      .catch(() => undefined)
+  }
+
+  async function comeBack(index: number): Promise<void> {
+    await fetch(at(index).success_url, { redirect: 'manual' }).then(
+      (answer) => answer.arrayBuffer(),
+      () => undefined,
+    )
+  }
+
+  /** As near to a kill as it gets within one process: the store is gone at once, with everything under way. */
+  async function crash(): Promise<void> {
+    await app.store.close()
+    app.server.closeAllConnections()
+    await app.close()
+    app = await open()
+  }
+
+  async function play(step: Step): Promise<void> {
+    switch (step.what) {
+      case 'pay': {
+        if (at(step.session).status !== 'open') return
+        const { webhook } = sandbox
+        sandbox.webhook = undefined
+        await sandbox.pay(at(step.session).id)
+        sandbox.webhook = webhook
+        return
+      }
+      case 'expire':
+        if (at(step.session).status === 'open') sandbox.expire(at(step.session).id)
+        return
+      case 'return':
+        return comeBack(step.session)
+      case 'webhook':
+        return tell(step.session)
+      case 'replay':
+        return tell(step.session, `msg_${step.session}`)
+      case 'doubled':
+        await Promise.all([tell(step.session, 'msg_doubled'), tell(step.session, 'msg_doubled')])
+        return
+      case 'storm': {
+        const { session } = step
+        const all = [tell(session), comeBack(session), tell(session), comeBack(session)]
+        // Every other time the process ends in the middle of it.
+        if (session % 2 === 1) await crash()
+        await Promise.all(all)
+        return
+      }
+      case 'clock':
+        clock.forward(step.seconds)
+        return
+      case 'crash':
+        return crash()
+      case 'dots-fails':
+        sandbox.failNext({ status: 500 }, 2)
+        return
+      case 'receiver-fails':
+        refusals = 2
+    }
+  }
+
+  return {
+    play,
+    async expectEachPaidOnce() {
+      sandbox.clear()
+      refusals = 0
+      const paid = () => sessions.map((_, index) => at(index)).filter(({ status }) => status === 'complete')
+      const announced = () => new Set(receiver.ids())
+      const end = performance.now() + LONGEST_END_MS
+      let quiet = 0
+      // Some rounds more than needed: what comes too much comes late.
+      while (quiet < 10 && performance.now() < end) {
+        clock.forward(TICK_SECONDS)
+        await sleep(TICK_MS)
+        const states = new Map(rows({ databasePath }, 'checkouts').map(({ id, state }) => [id, state]))
+        const done = paid().every(
+          (one) => states.get(idOf(one)) === 'complete' && announced().has(`order_${idOf(one)}`),
+        )
+        quiet = done && sessions.every((_, index) => at(index).status !== 'open') ? quiet + 1 : 0
+      }
+      const complete = rows({ databasePath }, 'checkouts').filter(({ state }) => state === 'complete')
+      const ids = paid().map(idOf).sort()
+      expect(complete.map(({ id }) => id).sort()).toEqual(ids)
+      expect(
+        rows({ databasePath }, 'sales')
+          .map(({ checkout_id }) => checkout_id)
+          .sort(),
+      ).toEqual(ids)
+      expect(
+        rows({ databasePath }, 'announcements')
+          .map(({ checkout_id }) => checkout_id)
+          .sort(),
+      ).toEqual(ids)
+      expect([...announced()].sort()).toEqual(ids.map((id) => `order_${id}`))
+    },
+    async close() {
+      await app.close()
+      await sandbox.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function idOf(session: SandboxSession): string {
+  return String(session.metadata?.checkout_id)
+}

@@ -1,0 +1,378 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { signatureOf } from '../../src/sandbox/events.ts'
+import { checkoutOf, click, EVERY_TIME, rowsOf } from '../checkout/clicks.ts'
+import { startService } from '../service.ts'
+import { WEBHOOK_SECRET } from './receiver.ts'
+import { change, FAST_LOOPS, lockStore, NO_LOOPS, payQuietly, rows, said, startWithWebhook } from './sale.ts'
+
+const FIVE_MINUTES = 300
+const OTHER_SECRET = `whsec_${Buffer.from('somebody else knows this').toString('base64')}`
+const nowSeconds = () => Math.floor(Date.now() / 1000)
+
+test('a paid checkout is settled by an event, before any return', async () => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  await shop.sandbox.pay(session.id, { email: 'jane@example.com' })
+  await shop.sandbox.eventsSettled()
+  expect(await checkoutOf(shop, checkoutId)).toMatchObject({
+    state: 'complete',
+    customerEmail: 'jane@example.com',
+    amountPaid: 2500,
+  })
+  expect(shop.sandbox.deliveries.map(({ outcome }) => outcome)).toEqual([200, 200])
+  expect(shop.logText()).not.toContain('jane')
+})
+
+test('an event is settled within a second, and its answer tells nothing', async () => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  const start = performance.now()
+  expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
+  expect(performance.now() - start).toBeLessThan(1_000)
+  expect((await checkoutOf(shop, checkoutId)).state).toBe('complete')
+})
+
+test.each([
+  ['svix', true],
+  ['webhook', false],
+])('%s headers are taken alone', async (prefix, isSvix) => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  const body = JSON.stringify({ payment_intent_id: session.payment_intent_id })
+  const timestamp = nowSeconds()
+  const headers = {
+    [`${prefix}-id`]: 'msg_1',
+    [`${prefix}-timestamp`]: String(timestamp),
+    [`${prefix}-signature`]: signatureOf(WEBHOOK_SECRET, 'msg_1', timestamp, body),
+    'content-type': 'application/json',
+  }
+  expect(Object.keys(headers).some((name) => name.startsWith('svix'))).toBe(isSvix)
+  const answer = await shop.get('/webhooks/dots', { method: 'POST', headers, body })
+  expect(answer.status).toBe(200)
+  expect((await checkoutOf(shop, checkoutId)).state).toBe('complete')
+})
+
+test('of several signatures one that fits is enough, wherever it stands', async () => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  const body = JSON.stringify({ payment_intent_id: session.payment_intent_id })
+  const timestamp = nowSeconds()
+  const good = signatureOf(WEBHOOK_SECRET, 'msg_1', timestamp, body)
+  const bad = signatureOf(OTHER_SECRET, 'msg_1', timestamp, body)
+  const send = (signature: string) =>
+    shop.sandbox.sendEvent(session.id, {
+      id: 'msg_1',
+      timestamp,
+      body,
+      headers: { 'svix-signature': signature },
+    })
+  for (const signatures of [
+    `${bad} ${bad}`,
+    `v1a,${good.slice(3)}`,
+    'v1',
+    'v1,',
+    `v2,${good.slice(3)}`,
+    good.slice(3),
+  ])
+    expect(await send(signatures)).toBe(401)
+  expect(await send(`v1a,AAAA ${bad} v1 ${good}`)).toBe(200)
+  expect((await checkoutOf(shop, checkoutId)).state).toBe('complete')
+})
+
+test('while secrets are rotated, every one in the list verifies', async () => {
+  const shop = await startWithWebhook({ env: { DOTS_WEBHOOK_SECRET: `${OTHER_SECRET}, ${WEBHOOK_SECRET}` } })
+  const { session } = await click(shop)
+  expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
+  expect(await shop.sandbox.sendEvent(session.id, { secret: OTHER_SECRET })).toBe(200)
+  expect(await shop.sandbox.sendEvent(session.id, { secret: 'whsec_AAAA' })).toBe(401)
+})
+
+test('a signature is good for five minutes, in both directions', async () => {
+  const shop = await startWithWebhook()
+  const { session } = await click(shop)
+  const send = (age: number) => shop.sandbox.sendEvent(session.id, { timestamp: nowSeconds() + age })
+  // A few seconds lie between the clock that signs and the one that looks.
+  for (const age of [5 - FIVE_MINUTES, FIVE_MINUTES - 5]) expect(await send(age)).toBe(200)
+  for (const age of [-5 - FIVE_MINUTES, FIVE_MINUTES + 5]) expect(await send(age)).toBe(401)
+})
+
+test('what is not signed is refused with the same bytes, whatever is wrong, and leaves no trace', async () => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  const body = JSON.stringify({ payment_intent_id: session.payment_intent_id })
+  const timestamp = nowSeconds()
+  const good = {
+    'content-type': 'application/json',
+    'svix-id': 'msg_1',
+    'svix-timestamp': String(timestamp),
+    'svix-signature': signatureOf(WEBHOOK_SECRET, 'msg_1', timestamp, body),
+  }
+  const without = (name: string) => Object.fromEntries(Object.entries(good).filter(([key]) => key !== name))
+  const attempts: [string, Record<string, string>, string][] = [
+    ['no headers', {}, body],
+    ['no id', without('svix-id'), body],
+    ['no time', without('svix-timestamp'), body],
+    ['no signature', without('svix-signature'), body],
+    ['another id', { ...good, 'svix-id': 'msg_2' }, body],
+    ['another time', { ...good, 'svix-timestamp': String(timestamp + 1) }, body],
+    ['no time at all', { ...good, 'svix-timestamp': 'now' }, body],
+    ['changed body', good, `${body} `],
+    ['no body', good, ''],
+    ['another key', { ...good, 'svix-signature': signatureOf(OTHER_SECRET, 'msg_1', timestamp, body) }, body],
+    [
+      'an old one',
+      {
+        ...good,
+        'svix-timestamp': '1600000000',
+        'svix-signature': signatureOf(WEBHOOK_SECRET, 'msg_1', 1_600_000_000, body),
+      },
+      body,
+    ],
+    ['another type', { 'content-type': 'text/html' }, body],
+  ]
+  const answers = new Set<string>()
+  for (const [what, headers, text] of attempts) {
+    const answer = await shop.get('/webhooks/dots', { method: 'POST', headers, body: text })
+    expect(`${what}: ${answer.status}`).toBe(`${what}: 401`)
+    answers.add(await answer.text())
+  }
+  // Bytes have no type that fetch would add by itself.
+  const bytes = await shop.get('/webhooks/dots', { method: 'POST', body: Buffer.from(body) })
+  expect(bytes.status).toBe(401)
+  answers.add(await bytes.text())
+  expect([...answers]).toEqual(['{"error":"not signed"}'])
+  expect(rows(shop, 'events')).toEqual([])
+  expect((await checkoutOf(shop, checkoutId)).state).toBe('open')
+  expect(shop.log.filter(({ route }) => route === '/webhooks/dots')).toEqual([])
+  // The same headers with the body that they were made for are good.
+  expect((await shop.get('/webhooks/dots', { method: 'POST', headers: good, body })).status).toBe(200)
+})
+
+test('without a secret there is no such route', async () => {
+  const shop = await startService()
+  shop.sandbox.webhook = { url: `${shop.url}/webhooks/dots`, secret: WEBHOOK_SECRET }
+  const { session } = await click(shop)
+  expect(await shop.sandbox.sendEvent(session.id)).toBe(404)
+})
+
+test('a doubled and a replayed event change nothing, and ask Dots nothing', async () => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  expect(await shop.sandbox.sendEvent(session.id, { id: 'msg_1' })).toBe(200)
+  const settled = await checkoutOf(shop, checkoutId)
+  const asked = shop.sandbox.requests.length
+  const again = Array.from({ length: 5 }, () => shop.sandbox.sendEvent(session.id, { id: 'msg_1' }))
+  expect(await Promise.all(again)).toEqual([200, 200, 200, 200, 200])
+  expect(await checkoutOf(shop, checkoutId)).toEqual(settled)
+  expect(shop.sandbox.requests.length).toBe(asked)
+  expect(rows(shop, 'events')).toHaveLength(1)
+})
+
+test('ten deliveries of one event at the same time settle once', async () => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  const all = Array.from({ length: 10 }, () => shop.sandbox.sendEvent(session.id, { id: 'msg_1' }))
+  expect(new Set(await Promise.all(all))).toEqual(new Set([200]))
+  await expect.poll(async () => (await checkoutOf(shop, checkoutId)).state).toBe('complete')
+  expect(said(shop, 'a checkout is paid')).toHaveLength(1)
+})
+
+const shapes: [string, (ids: { intent: string; session: string }) => string | Record<string, unknown>][] = [
+  ['the thin one', ({ intent }) => ({ event: 'payment_intent.updated', payment_intent_id: intent })],
+  ['without an event key', ({ intent }) => ({ payment_intent_id: intent })],
+  ['a session id', ({ session }) => ({ checkout_session_id: session })],
+  ['an id under another name', ({ session }) => ({ id: session, object: 'checkout.session' })],
+  ['ids deep inside', ({ intent }) => ({ data: { object: [{ x: 1 }, { payment: { intent } }] } })],
+  ['a list', ({ intent }) => JSON.stringify(['payment_intent.updated', intent])],
+  ['a text alone', ({ session }) => JSON.stringify(session)],
+]
+
+test.each(shapes)('the checkout is found by %s', async (_what, bodyOf) => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  const body = bodyOf({ intent: session.payment_intent_id, session: session.id })
+  expect(await shop.sandbox.sendEvent(session.id, { body })).toBe(200)
+  expect((await checkoutOf(shop, checkoutId)).state).toBe('complete')
+})
+
+test.each([
+  ['no JSON', 'not json at all {'],
+  ['nothing', ''],
+  ['null', 'null'],
+  ['a number', '12'],
+  ['no ids', '{"event":"ping"}'],
+  ['far too deep', `${'['.repeat(5_000)}${']'.repeat(5_000)}`],
+  ['thousands of ids', JSON.stringify(Array.from({ length: 9_000 }, (_, n) => `some-long-id-${n}`))],
+  [
+    'signs that are patterns',
+    JSON.stringify({ id: '%_%_%_%_%_%', "'; drop table events; --": '\\\\\\\\\\\\\\\\' }),
+  ],
+])('a signed body of %s is taken and leads nowhere', async (_what, body) => {
+  const shop = await startWithWebhook()
+  await click(shop)
+  expect(await shop.sandbox.sendEvent('none', { body })).toBe(200)
+  expect(rowsOf(shop)).toMatchObject([{ state: 'open' }])
+  expect(shop.log.filter(({ level }) => Number(level) >= 50)).toEqual([])
+})
+
+test('a body over the limit is refused before it is read', async () => {
+  const shop = await startWithWebhook()
+  expect(await shop.sandbox.sendEvent('none', { body: 'x'.repeat(300_000) })).toBe(413)
+})
+
+test('the body never decides: a forged status in a signed body changes nothing', async () => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  const body = {
+    event: 'checkout_session.completed',
+    payment_intent_id: session.payment_intent_id,
+    status: 'complete',
+    data: { object: { id: session.id, status: 'complete', amount_total: 1, payment_status: 'paid' } },
+  }
+  expect(await shop.sandbox.sendEvent(session.id, { body })).toBe(200)
+  expect(await checkoutOf(shop, checkoutId)).toMatchObject({ state: 'open', amountPaid: null })
+  await payQuietly(shop, session)
+  const expired = { ...body, status: 'expired', event: 'checkout_session.expired' }
+  expect(await shop.sandbox.sendEvent(session.id, { body: expired })).toBe(200)
+  expect(await checkoutOf(shop, checkoutId)).toMatchObject({ state: 'complete', amountPaid: 2500 })
+})
+
+test('an event that comes before Dots shows the payment is looked at again', async () => {
+  const shop = await startWithWebhook({ ordersPace: { ...NO_LOOPS, eventsEveryMs: 100 } })
+  const { checkoutId, session } = await click(shop)
+  expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
+  await payQuietly(shop, session)
+  expect((await checkoutOf(shop, checkoutId)).state).toBe('open')
+  // Five seconds later, without the wait.
+  change(shop, "update events set next_attempt_at = ''")
+  await expect.poll(async () => (await checkoutOf(shop, checkoutId)).state).toBe('complete')
+})
+
+test('an event at the same time as the return settles once, and both are told the truth', async () => {
+  const shop = await startWithWebhook()
+  for (let round = 0; round < 5; round++) {
+    const { checkoutId, session } = await click(shop)
+    await payQuietly(shop, session)
+    const [status, page] = await Promise.all([
+      shop.sandbox.sendEvent(session.id),
+      shop.get(`/success?checkout=${checkoutId}`).then((answer) => answer.text()),
+    ])
+    expect(status).toBe(200)
+    expect(page).toContain('Your payment is complete')
+    await expect.poll(async () => (await checkoutOf(shop, checkoutId)).state).toBe('complete')
+  }
+  expect(said(shop, 'a checkout is paid')).toHaveLength(5)
+})
+
+test('an event after the return changes nothing', async () => {
+  const shop = await startWithWebhook()
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  await shop.get(`/success?checkout=${checkoutId}`)
+  const settled = await checkoutOf(shop, checkoutId)
+  shop.sandbox.failNext({ alter: (body) => ({ ...body, status: 'open' }) }, EVERY_TIME, 'read')
+  expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
+  expect(await checkoutOf(shop, checkoutId)).toEqual(settled)
+})
+
+test('events that come late and out of order never turn a payment back', async () => {
+  const shop = await startWithWebhook({ sandbox: { random: () => 0.4 } })
+  Object.assign(shop.sandbox.delivery, { double: 0.5, shuffle: true, delayMs: 50, withoutEventKey: true })
+  const clicks = [await click(shop), await click(shop), await click(shop)]
+  for (const { session } of clicks) await shop.sandbox.pay(session.id)
+  await shop.sandbox.eventsSettled()
+  for (const { checkoutId } of clicks) expect((await checkoutOf(shop, checkoutId)).state).toBe('complete')
+  expect(said(shop, 'a checkout is paid')).toHaveLength(3)
+})
+
+test('an event of an unknown session is taken, kept, and settled when the row is there', async () => {
+  const shop = await startWithWebhook({
+    ordersPace: { ...NO_LOOPS, sweepEveryMs: 100, eventsEveryMs: 100, callsPerMinute: 60_000 },
+  })
+  const unlock = lockStore(shop)
+  const answer = await shop.get('/buy/tee')
+  unlock()
+  expect(answer.status).toBe(302)
+  expect(rowsOf(shop)).toEqual([])
+  const [session] = [...shop.sandbox.sessions.values()]
+  if (session === undefined) throw new Error('no session')
+  await shop.sandbox.pay(session.id)
+  await shop.sandbox.eventsSettled()
+  expect(shop.sandbox.deliveries.map(({ outcome }) => outcome)).toEqual([200, 200])
+  await expect.poll(() => rowsOf(shop)[0]?.state, { timeout: 10_000 }).toBe('complete')
+  expect(rowsOf(shop)[0]?.id).toBe(session.metadata?.checkout_id)
+})
+
+test('while the store is locked an event is answered 503, and the second delivery settles', async () => {
+  const shop = await startWithWebhook({ sandbox: { retryAfterMs: [200, 200, 200] } })
+  const { checkoutId, session } = await click(shop)
+  const unlock = lockStore(shop)
+  await shop.sandbox.pay(session.id)
+  await expect
+    .poll(() => shop.sandbox.deliveries.some(({ outcome }) => outcome === 503), { timeout: 5_000 })
+    .toBe(true)
+  expect(shop.sandbox.deliveries.map(({ outcome }) => outcome)).not.toContain(200)
+  unlock()
+  await expect
+    .poll(async () => (await checkoutOf(shop, checkoutId)).state, { timeout: 5_000 })
+    .toBe('complete')
+  expect(said(shop, 'a checkout is paid')).toHaveLength(1)
+})
+
+test('while Dots is slow an event is answered within a second, and settled when Dots answers', async () => {
+  const shop = await startWithWebhook({ ordersPace: NO_LOOPS })
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  shop.sandbox.hold()
+  const start = performance.now()
+  expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
+  expect(performance.now() - start).toBeLessThan(1_000)
+  expect(rows(shop, 'events')).toMatchObject([{ state: 'pending' }])
+  shop.sandbox.release()
+  await expect.poll(async () => (await checkoutOf(shop, checkoutId)).state).toBe('complete')
+  await expect.poll(() => rows(shop, 'events')).toMatchObject([{ state: 'done' }])
+})
+
+test.each([
+  ['an error', { status: 500 }],
+  ['a broken connection', 'reset' as const],
+  ['a refused key', { status: 401 }],
+  ['a session that is not known yet', { status: 404 }],
+  ['nonsense', { status: 200, body: '<html>' }],
+])('while Dots answers with %s an event is kept, and settled later by itself', async (_what, fault) => {
+  const shop = await startWithWebhook({ ordersPace: { ...NO_LOOPS, eventsEveryMs: 100 } })
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  shop.sandbox.failNext(fault, 1, 'read')
+  expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
+  expect((await checkoutOf(shop, checkoutId)).state).toBe('open')
+  change(shop, "update events set next_attempt_at = ''")
+  await expect.poll(async () => (await checkoutOf(shop, checkoutId)).state).toBe('complete')
+})
+
+test('the ids of events are forgotten after seven days, and not before', async () => {
+  const shop = await startWithWebhook({
+    ordersPace: { ...NO_LOOPS, sweepEveryMs: 100, callsPerMinute: 60_000 },
+  })
+  for (const id of ['msg_old', 'msg_young']) await shop.sandbox.sendEvent('none', { id, body: '{}' })
+  const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString()
+  change(shop, `update events set received_at = '${ago(7 * 24 + 1)}' where id = 'msg_old'`)
+  change(shop, `update events set received_at = '${ago(7 * 24 - 1)}' where id = 'msg_young'`)
+  await expect.poll(() => rows(shop, 'events').map(({ id }) => id)).toEqual(['msg_young'])
+  await sleep(300)
+  expect(rows(shop, 'events')).toHaveLength(1)
+})
+
+test('the route takes nothing but a POST', async () => {
+  const shop = await startWithWebhook({ ordersPace: FAST_LOOPS })
+  for (const method of ['GET', 'PUT', 'DELETE'])
+    expect((await shop.get('/webhooks/dots', { method })).status).toBe(404)
+})

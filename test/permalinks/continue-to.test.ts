@@ -1,0 +1,215 @@
+import { describe, expect, test } from 'vitest'
+import { expectBuyHeaders, lastAsked, sessionsOf } from '../checkout/clicks.ts'
+import { readTags, text } from '../pages/markup.ts'
+import { type Service, startService } from '../service.ts'
+
+/** Opens a link as one browser; gives the answer and the cookie that it set. */
+async function open(shop: Service, path: string, cookie?: string) {
+  const answer = await shop.get(path, cookie === undefined ? {} : { headers: { cookie } })
+  return { answer, cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? cookie ?? '' }
+}
+
+const keep = (shop: Service, wish: string, items = 'tee:2', more = '') =>
+  open(shop, `/buy/${items}?continue_to=${encodeURIComponent(wish)}${more}`)
+
+async function pageFor(shop: Service, path: string, cookie: string): Promise<string> {
+  const answer = await shop.get(path, { headers: { cookie } })
+  expect(answer.status).toBe(200)
+  return await answer.text()
+}
+
+/** Presses the one button of the selection, as a browser without JavaScript would. */
+async function checkOut(shop: Service, page: string, cookie: string): Promise<Response> {
+  const notice = /<section class="card selection"[\s\S]*?<\/section>/.exec(page)?.[0] ?? ''
+  const tags = readTags(notice)
+  const form = tags.find(({ name }) => name === 'form')?.attributes
+  expect(form?.method).toBe('post')
+  const fields = tags.flatMap(({ name, attributes }): [string, string][] =>
+    name === 'input' ? [[attributes.name ?? '', attributes.value ?? '']] : [],
+  )
+  return shop.get(form?.action ?? '', {
+    method: 'POST',
+    headers: { cookie },
+    body: new URLSearchParams(fields),
+  })
+}
+
+describe('continue_to', () => {
+  test('/buy without items leads to the shop window, or to a valid continue_to', async () => {
+    const shop = await startService()
+    for (const [path, to] of [
+      ['/buy', '/'],
+      ['/buy/', '/'],
+      ['/buy?continue_to=/products/tee', '/products/tee'],
+      ['/buy/?/continue_to=%2Fproducts%2Ftee', '/products/tee'],
+      ['/buy?continue_to=https://evil.example', '/'],
+    ]) {
+      const answer = await shop.get(path ?? '')
+      expect(`${path} ${answer.status} ${answer.headers.get('location')}`).toBe(`${path} 303 ${to}`)
+      expectBuyHeaders(answer)
+    }
+    expect(shop.sandbox.requests).toEqual([])
+  })
+
+  test('with items and a valid continue_to the buyer goes to that path and no session is made yet', async () => {
+    const shop = await startService()
+    const { answer } = await keep(shop, '/products/tee')
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/products/tee'])
+    expectBuyHeaders(answer)
+    expect(shop.sandbox.requests).toEqual([])
+  })
+
+  test('the canonical path is emitted, never the raw value', async () => {
+    const shop = await startService()
+    for (const [wish, to] of [
+      ['/a/../products/tee', '/products/tee'],
+      ['/products/./tee?x=1#part', '/products/tee?x=1'],
+      ['/products/Größe', '/products/Gr%C3%B6%C3%9Fe'],
+      ['/%2e%2e/x', '/x'],
+    ]) {
+      const { answer } = await keep(shop, wish ?? '')
+      expect(`${wish} ${answer.headers.get('location')}`).toBe(`${wish} ${to}`)
+    }
+  })
+
+  test('anything but a path of our own origin counts as absent: the checkout opens', async () => {
+    const shop = await startService()
+    const bad = [
+      'https://evil.example/',
+      '//evil.example',
+      '/\\evil.example',
+      '\\\\evil.example',
+      'javascript:alert(1)',
+      '/javascript:alert(1)',
+      'products/tee',
+      '',
+      ' /products/tee',
+      '/products/tee\n',
+      '/a b',
+      '/\u0000',
+      '/.//evil.example',
+      '/x?next=https://evil.example',
+      '/buy/mug:2',
+      '/%62uy/mug:2',
+      '%2Fproducts',
+    ]
+    for (const wish of bad) {
+      const { answer } = await keep(shop, wish)
+      const newest = sessionsOf(shop).at(-1)?.checkout_session_url
+      expect(`${wish} ${answer.headers.get('location')}`).toBe(`${wish} ${newest}`)
+    }
+    expect(sessionsOf(shop)).toHaveLength(bad.length)
+  })
+
+  test('two different wishes count for nothing', async () => {
+    const shop = await startService()
+    await shop.get('/buy/tee:1?continue_to=/&continue_to=/products/tee')
+    expect(sessionsOf(shop)).toHaveLength(1)
+    await shop.get('/buy/tee:1?continue_to=/&/continue_to=/')
+    expect(sessionsOf(shop)).toHaveLength(1)
+  })
+
+  test('the short form of this service keeps a selection, too', async () => {
+    const shop = await startService()
+    const { answer, cookie } = await keep(shop, '/', 'tee', '&quantity=3')
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/'])
+    expect(text(await pageFor(shop, '/', cookie))).toContain('$75.00')
+  })
+
+  test('what cannot be sold is told at once, and not kept', async () => {
+    const shop = await startService()
+    expect((await keep(shop, '/', 'nothing:1')).answer.status).toBe(404)
+    expect((await keep(shop, '/', 'lamp:1')).answer.status).toBe(410)
+    expect((await keep(shop, '/', 'mug:99')).answer.status).toBe(400)
+  })
+})
+
+describe('the kept selection', () => {
+  test('stands on the shop window and on product pages, with a button that checks it out', async () => {
+    const shop = await startService()
+    const { cookie } = await keep(
+      shop,
+      '/products/mug',
+      'tee:2,mug:3',
+      '&buyer/email=jo%2Btee%40example.com&utm_source=mail&metadata_note=%22gift%22&client_reference_id=r-1',
+    )
+    for (const path of ['/', '/products/mug', '/products/tee']) {
+      const page = await pageFor(shop, path, cookie)
+      expect(text(page)).toContain('Your selection')
+      expect(text(page)).toContain('$86.00')
+    }
+    expect(shop.sandbox.requests).toEqual([])
+    const answer = await checkOut(shop, await pageFor(shop, '/', cookie), cookie)
+    expect([answer.status, answer.headers.get('location')]).toEqual([
+      303,
+      sessionsOf(shop)[0]?.checkout_session_url,
+    ])
+    const asked = lastAsked(shop)
+    expect(asked.line_items.map(({ quantity }) => quantity)).toEqual([2, 3])
+    expect(asked.customer_email).toBe('jo+tee@example.com')
+    expect(asked.client_reference_id).toBe('r-1')
+    expect(asked.metadata).toMatchObject({ utm_source: 'mail', note: '"gift"' })
+  })
+
+  test('is gone once it was checked out', async () => {
+    const shop = await startService()
+    const { cookie } = await keep(shop, '/')
+    await checkOut(shop, await pageFor(shop, '/', cookie), cookie)
+    expect(text(await pageFor(shop, '/', cookie))).not.toContain('Your selection')
+  })
+
+  test('is the newest one of this browser', async () => {
+    const shop = await startService()
+    const { cookie } = await keep(shop, '/')
+    await open(shop, '/buy/mug:4?continue_to=/', cookie)
+    const page = text(await pageFor(shop, '/', cookie))
+    expect(page).toContain('$48.00')
+    expect(page).not.toContain('$50.00')
+  })
+
+  test('is never shared with another browser', async () => {
+    const shop = await startService()
+    const one = await keep(shop, '/')
+    const two = await keep(shop, '/', 'mug:4')
+    expect(one.cookie).not.toBe(two.cookie)
+    expect(text(await pageFor(shop, '/', two.cookie))).toContain('$48.00')
+    expect(text(await pageFor(shop, '/', one.cookie))).toContain('$50.00')
+    expect(text(await pageFor(shop, '/', ''))).not.toContain('Your selection')
+    const { headers } = await shop.get('/', { headers: { cookie: one.cookie } })
+    expect(headers.get('cache-control')).toContain('private')
+    expect(headers.get('vary')).toMatch(/\bCookie\b/i)
+  })
+
+  test('is forgotten after a day, and not shown where it cannot be bought any more', async () => {
+    let now = new Date('2026-11-22T10:00:00Z')
+    const products = [
+      { sku: 'tee', name: 'Tee', amount: 2500, ends_at: '2026-11-23T09:00:00Z' },
+      { sku: 'mug', name: 'Mug', amount: 1200 },
+    ]
+    const shop = await startService({ products, now: () => now })
+    const tee = await keep(shop, '/')
+    const mug = await keep(shop, '/', 'mug:2')
+    now = new Date('2026-11-23T09:30:00Z')
+    expect(text(await pageFor(shop, '/', tee.cookie))).not.toContain('Your selection')
+    expect(text(await pageFor(shop, '/', mug.cookie))).toContain('Your selection')
+    now = new Date('2026-11-23T10:00:01Z')
+    expect(text(await pageFor(shop, '/', mug.cookie))).not.toContain('Your selection')
+  })
+
+  test('of a signed link keeps its price', async () => {
+    const shop = await startService({ env: { LINK_SIGNING_SECRET: 'kept-secret' } })
+    const { buildLink } = await import('../../src/links/link-builder.ts')
+    const link = buildLink({
+      publicUrl: new URL(shop.url),
+      items: [{ sku: 'tee', quantity: 2 }],
+      parameters: { continueTo: '/' },
+      signing: { secrets: ['kept-secret'], amount: 1900 },
+    })
+    const { answer, cookie } = await open(shop, link.slice(shop.url.length))
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/'])
+    const page = await pageFor(shop, '/', cookie)
+    expect(text(page)).toContain('$38.00')
+    expect((await checkOut(shop, page, cookie)).status).toBe(303)
+    expect(lastAsked(shop).line_items[0]?.price_data.amount).toBe(1900)
+  })
+})

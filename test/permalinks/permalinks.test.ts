@@ -1,0 +1,314 @@
+import { describe, expect, test } from 'vitest'
+import { expectBuyHeaders, expectPage, lastAsked, sessionsOf } from '../checkout/clicks.ts'
+import { PRODUCTS, type Service, startService } from '../service.ts'
+
+const SPACED = 'Größe/2: "rot"'
+const CATALOG = [
+  ...PRODUCTS,
+  { sku: 'a.b_c-D', name: 'Plain signs', amount: 300 },
+  { sku: 'a b', name: 'Never sold', amount: 1 },
+  { sku: 'print', name: 'Print', amount: 6500, restrictions: { completed_sessions: { limit: 1 } } },
+].filter(({ sku }) => !sku.includes(' '))
+const ENCODED = [...CATALOG, { sku: SPACED.replaceAll(' ', ''), name: 'Umlaut', amount: 700 }]
+
+const token = (sku: string | Uint8Array) => `~${Buffer.from(sku).toString('base64url')}`
+
+/** What was sold by the newest session: name and quantity of each line. */
+function sold(shop: Service): string[] {
+  return lastAsked(shop).line_items.map(
+    ({ quantity, price_data }) => `${quantity} ${price_data.product_data.name}`,
+  )
+}
+
+async function expectSale(shop: Service, path: string, lines: string[]): Promise<void> {
+  const before = sessionsOf(shop).length
+  const answer = await shop.get(path)
+  expect(`${path} ${answer.status}`).toBe(`${path} 303`)
+  expect(sessionsOf(shop).length - before).toBe(1)
+  expect(answer.headers.get('location')).toBe(sessionsOf(shop).at(-1)?.checkout_session_url)
+  expect(sold(shop)).toEqual(lines)
+}
+
+async function expectRefusal(shop: Service, path: string, status: number): Promise<string> {
+  const before = shop.sandbox.requests.length
+  const answer = await shop.get(path)
+  expect(`${path} ${answer.status}`).toBe(`${path} ${status}`)
+  const { text } = await expectPage(answer, status)
+  expect(shop.sandbox.requests.length - before).toBe(0)
+  return text
+}
+
+describe('path', () => {
+  test('item:quantity pairs joined by commas are one cart', async () => {
+    const shop = await startService()
+    await expectSale(shop, '/buy/tee:1', ['1 Black T-shirt, M'])
+    await expectSale(shop, '/buy/tee:2,mug:3', ['2 Black T-shirt, M', '3 Mug'])
+    await expectSale(shop, '/buy/tee%3A2%2Cmug%3A3', ['2 Black T-shirt, M', '3 Mug'])
+  })
+
+  test('a quantity is a positive decimal integer with no leading zero', async () => {
+    const shop = await startService()
+    for (const quantity of [
+      '0',
+      '01',
+      '+1',
+      '-1',
+      '1.0',
+      '1e1',
+      '0x1',
+      ' 1',
+      '1 ',
+      '',
+      '١',
+      '٣',
+      '9'.repeat(30),
+    ]) {
+      await expectRefusal(shop, `/buy/tee:${encodeURIComponent(quantity)}`, 400)
+    }
+  })
+
+  test('the quantity is required in a cart', async () => {
+    const shop = await startService()
+    for (const items of [
+      'tee,mug:2',
+      'tee:1,mug',
+      'tee,mug',
+      'tee:',
+      ':1',
+      'tee:1,',
+      ',tee:1',
+      'tee:1,,mug:2',
+      'tee:1:2',
+      ',',
+      ':',
+    ]) {
+      await expectRefusal(shop, `/buy/${items}`, 400)
+    }
+  })
+
+  test('an item is the sku itself where it is made of A-Z a-z 0-9 . _ -', async () => {
+    const shop = await startService({ products: CATALOG })
+    await expectSale(shop, '/buy/a.b_c-D:2', ['2 Plain signs'])
+    for (const item of ['Größe', 'a b', 'a+b', 'a/b', 'a~b', '"a"']) {
+      await expectRefusal(shop, `/buy/${encodeURIComponent(item)}:1`, 400)
+    }
+  })
+
+  test('any other sku is ~ and the unpadded base64url of its UTF-8', async () => {
+    const shop = await startService({ products: ENCODED })
+    await expectSale(shop, `/buy/${token('Größe/2:"rot"')}:2`, ['2 Umlaut'])
+  })
+
+  test('both forms of one sku are the same sku', async () => {
+    const shop = await startService()
+    await expectSale(shop, `/buy/${token('tee')}:2`, ['2 Black T-shirt, M'])
+    await expectSale(shop, `/buy/tee:2,${token('tee')}:1`, ['3 Black T-shirt, M'])
+  })
+
+  test('a ~ token that is not canonical base64url, not UTF-8, or holds control characters is rejected', async () => {
+    const shop = await startService()
+    const bad = [
+      '~',
+      `${token('tee')}=`,
+      '~dGVl====',
+      '~dGV', // a lost character
+      '~dGVm_', // a stray one
+      '~dGU+', // the other base64
+      '~YR', // stray bits: canonical is YQ
+      token(Uint8Array.of(0xff, 0xfe)),
+      token(Uint8Array.of(0xc3)),
+      token('a\nb'),
+      token('a\u0000'),
+      token('a\u0085b'),
+    ]
+    for (const item of bad) {
+      await expectRefusal(shop, `/buy/${encodeURIComponent(item)}:1`, 400)
+      expect(`${item} ${(await shop.get(`/buy/${encodeURIComponent(item)}`)).status}`).toBe(`${item} 400`)
+    }
+    expect(shop.sandbox.requests).toEqual([])
+  })
+
+  test('the bare sku without a quantity stays the short form of this service, a 302', async () => {
+    const shop = await startService()
+    expect((await shop.get('/buy/tee')).status).toBe(302)
+    expect((await shop.get(`/buy/${token('tee')}`)).status).toBe(302)
+    expect((await shop.get('/buy/tee:1')).status).toBe(303)
+  })
+
+  test('the path beats the query', async () => {
+    const shop = await startService()
+    for (const query of [
+      'line_items/0/quantity=5',
+      '/line_items/0/quantity=5',
+      'quantity=5',
+      'qty=x',
+      'line_items/0/item/id=mug',
+    ]) {
+      await expectSale(shop, `/buy/tee:2?${query}`, ['2 Black T-shirt, M'])
+    }
+  })
+
+  test('quantities of one sku are summed before limits are checked', async () => {
+    const shop = await startService()
+    await expectSale(shop, '/buy/mug:1,mug:1', ['2 Mug'])
+    await expectSale(shop, '/buy/mug:3,tee:1,mug:3', ['6 Mug', '1 Black T-shirt, M'])
+    await expectRefusal(shop, '/buy/mug:4,mug:3', 400)
+  })
+
+  test('URLs of 2,048 octets and more are served', async () => {
+    const products = Array.from({ length: 60 }, (_, n) => ({
+      sku: `a-sku-that-takes-its-time-to-be-read-${String(n).padStart(3, '0')}`,
+      name: `Product ${n}`,
+      amount: 100,
+    }))
+    const shop = await startService({ products })
+    const items = products.map(({ sku }) => `${sku}:2`).join(',')
+    expect(items.length).toBeGreaterThan(2_048)
+    await expectSale(
+      shop,
+      `/buy/${items}`,
+      products.map(({ name }) => `2 ${name}`),
+    )
+    await expectSale(shop, `/buy/${products[0]?.sku}:1?utm_content=x&junk=${'y'.repeat(4_000)}`, [
+      '1 Product 0',
+    ])
+  })
+})
+
+describe('query', () => {
+  test('a name with and without its leading slash is one', async () => {
+    const shop = await startService()
+    await shop.get('/buy/tee:1?/buyer/email=jo%40example.com&/attribution/utm_source=mail')
+    expect(lastAsked(shop).customer_email).toBe('jo@example.com')
+    expect(lastAsked(shop).metadata?.utm_source).toBe('mail')
+    await shop.get('/buy/tee:1?buyer/email=jo%40example.com&/buyer/email=jo%40example.com')
+    expect(lastAsked(shop).customer_email).toBe('jo@example.com')
+    await shop.get('/buy/tee:1?buyer/email=jo%40example.com&/buyer/email=eve%40example.com')
+    expect(lastAsked(shop)).not.toHaveProperty('customer_email')
+  })
+
+  test('names that come to one pointer count once where they agree, and for nothing where they differ, in any order', async () => {
+    const shop = await startService()
+    const names = ['buyer/email', 'email', 'prefilled_email', 'customer_email', 'checkout[email]']
+    const query = (values: string[]) =>
+      new URLSearchParams(values.map((value, at) => [names[at] ?? '', value])).toString()
+    await shop.get(`/buy/tee:1?${query(Array(5).fill('jo@example.com'))}`)
+    expect(lastAsked(shop).customer_email).toBe('jo@example.com')
+    for (const values of [
+      ['jo@example.com', 'eve@example.com'],
+      ['eve@example.com', 'jo@example.com'],
+    ]) {
+      await shop.get(`/buy/tee:1?${query(values)}`)
+      expect(lastAsked(shop)).not.toHaveProperty('customer_email')
+    }
+  })
+
+  test('known roots are consumed, and fields without a use are dropped', async () => {
+    const shop = await startService()
+    const fields = {
+      'buyer/first_name': 'Jo',
+      'context/address_country': 'US',
+      'discounts/codes/0': 'SALE',
+      'fulfillment/methods/0/type': 'shipping',
+      'payment/instruments/0/id': 'card',
+      'totals/0/amount': '1',
+      'line_items/0/item/price': '1',
+      id: 'cs_1',
+      status: 'completed',
+      gclid: 'abc',
+    }
+    const answer = await shop.get(`/buy/tee:1?${new URLSearchParams(fields)}`)
+    const asked = lastAsked(shop)
+    expect(Object.keys(asked.metadata ?? {}).sort()).toEqual([
+      'amount_total',
+      'checkout_id',
+      'color',
+      'items',
+    ])
+    expect(Object.keys(asked).sort()).toEqual(
+      ['cancel_url', 'expires_in', 'line_items', 'metadata', 'mode', 'success_url'].sort(),
+    )
+    expect(asked.line_items[0]?.price_data.amount).toBe(2500)
+    const forwarded = [answer.headers.get('location'), asked.success_url, asked.cancel_url].join(' ')
+    for (const value of ['Jo', 'SALE', 'gclid', 'abc', 'fulfillment']) expect(forwarded).not.toContain(value)
+  })
+
+  test('attribution goes into the metadata under its plain names', async () => {
+    const shop = await startService()
+    await shop.get('/buy/tee:1?attribution/utm_source=mail&attribution/campaign_id=7&utm_medium=email&ref=jo')
+    expect(lastAsked(shop).metadata).toMatchObject({
+      utm_source: 'mail',
+      campaign_id: '7',
+      utm_medium: 'email',
+      ref: 'jo',
+    })
+  })
+
+  test('server-owned fields cannot be set', async () => {
+    const shop = await startService()
+    await shop.get(
+      '/buy/tee:1?metadata_checkout_id=x&metadata_items=mug:1&attribution/amount_total=1&metadata_link=y&success_url=https://evil.example&currency=eur&amount=1',
+    )
+    const { metadata, line_items } = lastAsked(shop)
+    expect(metadata?.items).toBe('tee:1')
+    expect(metadata?.amount_total).toBe('2500')
+    expect(metadata).not.toHaveProperty('link')
+    expect(metadata?.checkout_id).toMatch(/^[0-9a-f-]{36}$/)
+    expect(line_items[0]?.price_data).toMatchObject({ currency: 'usd', amount: 2500 })
+    expect(lastAsked(shop).success_url.startsWith(`${shop.url}/success?checkout=`)).toBe(true)
+  })
+
+  test('nothing sensitive is logged', async () => {
+    const shop = await startService()
+    await shop.get(
+      '/buy/tee:1?buyer/email=jane.roe%40example.com&metadata_note=between-us&buyer/phone=555-0100',
+    )
+    for (const secret of ['jane.roe', 'between-us', '555-0100']) expect(shop.logText()).not.toContain(secret)
+  })
+})
+
+describe('answer', () => {
+  test('303 to the hosted checkout, kept by no cache and told to nobody', async () => {
+    const shop = await startService()
+    const answer = await shop.get('/buy/tee:1')
+    expect(answer.status).toBe(303)
+    expect(answer.headers.get('location')).toBe(sessionsOf(shop)[0]?.checkout_session_url)
+    expectBuyHeaders(answer)
+  })
+
+  test('an unknown item leads to a page that helps', async () => {
+    const shop = await startService()
+    expect(await expectRefusal(shop, '/buy/nothing:1', 404)).toContain('href="/"')
+    await expectRefusal(shop, '/buy/tee:1,nothing:1', 404)
+  })
+
+  test('too many leads to a page that says how many there may be', async () => {
+    const shop = await startService()
+    expect(await expectRefusal(shop, '/buy/mug:7', 400)).toContain('from 2 to 6')
+    expect(await expectRefusal(shop, '/buy/mug:1', 400)).toContain('from 2 to 6')
+  })
+
+  test('what is not for sale or sold out leads to a page with the message of the merchant', async () => {
+    const shop = await startService({ products: CATALOG })
+    expect(await expectRefusal(shop, '/buy/tee:1,lamp:1', 410)).toContain('Back in spring.')
+    await shop.get('/buy/print:1')
+    const [session] = sessionsOf(shop)
+    await shop.sandbox.pay(session?.id ?? '')
+    expect(
+      (
+        await shop.get(
+          new URL(session?.success_url ?? '').pathname + new URL(session?.success_url ?? '').search,
+        )
+      ).status,
+    ).toBe(200)
+    expect(await expectRefusal(shop, '/buy/print:1', 410)).toContain('sold out')
+  })
+
+  test('a malformed link gets a 4xx page', async () => {
+    const shop = await startService()
+    for (const items of ['tee:x', '~!:1', '%00:1', 'tee:1;mug:2', `${'a:1,'.repeat(3)}`]) {
+      await expectRefusal(shop, `/buy/${items}`, 400)
+    }
+    await expectPage(await shop.get('/buy/%ff:1'), 400)
+  })
+})
