@@ -6,6 +6,7 @@ import { checkoutRoutes } from './checkout/routes.ts'
 import { soldItems } from './checkout/sold-items.ts'
 import { closing } from './closing.ts'
 import type { Config } from './config.ts'
+import type { DotsClientOptions } from './dots/client.ts'
 import { dotsPlugin } from './dots/plugin.ts'
 import { errorHandler } from './error-handler.ts'
 import { healthRoutes } from './health.ts'
@@ -56,6 +57,8 @@ export interface AppOptions {
   logDestination?: DestinationStream
   /** How fast the work behind the shop goes, for tests. */
   ordersPace?: Partial<OrdersPace>
+  /** How patient the calls to Dots are, for tests. */
+  dotsPace?: Pick<DotsClientOptions, 'connectMs' | 'firstByteMs' | 'deadlinesMs' | 'askAgainMs'>
 }
 
 /**
@@ -97,12 +100,12 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     })
     await app.register(errorHandler)
     await app.register(rateLimits, config.rateLimit)
-    await app.register(overload)
+    await app.register(overload, { trustsProxy: config.trustsProxy })
     await app.register(addressCheck)
     await app.register(browserCookie, { https: config.publicUrl.startsWith('https:') })
     await app.register(catalogPlugin, { path: config.catalogPath })
     await app.register(storePlugin, { databaseUrl: config.databaseUrl, now })
-    await app.register(dotsPlugin, { ...config.dots, now })
+    await app.register(dotsPlugin, { ...config.dots, ...options.dotsPace, now })
     // The text as it came: `links` reads queries and forms by one set of rules, and sees what was given twice.
     app.addContentTypeParser(
       FORM,

@@ -34,6 +34,8 @@ async function stop(app: FastifyInstance, signal: string): Promise<void> {
   app.announceClosing()
   setTimeout(() => app.dots.cut(), CUT_MS).unref()
   await sleep(GRACE_MS)
+  // Nobody waits for the sweep, and the store knows where the next process goes on.
+  app.dots.cut(['background'])
   const drained = await Promise.race([
     app.close().then(() => true),
     sleep(DRAIN_MS - GRACE_MS, false, { ref: false }),

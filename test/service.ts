@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { onTestFinished } from 'vitest'
-import { buildApp } from '../src/app.ts'
+import { type AppOptions, buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 import type { OrdersPace } from '../src/orders/plugin.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/sandbox.ts'
@@ -49,6 +49,8 @@ export interface ServiceOptions {
   sandbox?: Partial<SandboxOptions>
   /** How fast the work behind the shop goes. */
   ordersPace?: Partial<OrdersPace>
+  /** How patient the calls to Dots are. */
+  dotsPace?: AppOptions['dotsPace']
 }
 
 /** A real service on a free port, with its own sandbox, catalog and database; all gone when the test is over. */
@@ -78,6 +80,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     ...now,
     logDestination: { write: (line) => void lines.push(line) },
     ...(options.ordersPace !== undefined && { ordersPace: options.ordersPace }),
+    ...(options.dotsPace !== undefined && { dotsPace: options.dotsPace }),
   })
   await app.listen({ host: config.host, port })
   onTestFinished(async () => {

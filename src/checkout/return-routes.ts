@@ -8,6 +8,7 @@ import type { Checkout } from '../store/checkout.ts'
 import { StoreError } from '../store/store.ts'
 import { UnknownCheckoutError } from './errors.ts'
 import { type Standing, standingOf } from './standing.ts'
+import type { UnkeptClicks } from './unkept-clicks.ts'
 
 // The first looks come quickly, since most payments are confirmed within seconds; a tab that stays open all day must
 // not ask Dots every few seconds.
@@ -30,7 +31,7 @@ const returnRoute = {
 } as const
 
 /** Where buyers land after the checkout. What these pages say of a payment is what Dots says, whatever the URL says. */
-export const returnRoutes: FastifyPluginAsyncTypebox = async (app) => {
+export const returnRoutes: FastifyPluginAsyncTypebox<{ unkept: UnkeptClicks }> = async (app, { unkept }) => {
   app.get('/success', returnRoute, async (request, reply) => {
     if (request.validationError) throw new UnknownCheckoutError()
     const { checkout: id } = request.query
@@ -108,6 +109,8 @@ export const returnRoutes: FastifyPluginAsyncTypebox = async (app) => {
     let checkout: Checkout | undefined
     try {
       checkout = await app.store.checkouts.find(id)
+      // The store was down at the click, and is back before the sweep has come round.
+      if (checkout?.sessionId == null) checkout = (await unkept.restore(id, app.store.checkouts)) ?? checkout
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       request.log.error({ code: error.code, checkout: id }, 'the store could not be asked about a checkout')

@@ -13,6 +13,7 @@ import { type PricedCart, priceCart } from './priced-cart.ts'
 import { returnRoutes } from './return-routes.ts'
 import { refuseSpent } from './spent.ts'
 import { startCheckout } from './start-checkout.ts'
+import { UnkeptClicks } from './unkept-clicks.ts'
 
 interface BuyRoute {
   Params: { items: string }
@@ -22,6 +23,7 @@ type BuyRequest = FastifyRequest<BuyRoute>
 /** The links themselves and the way back from the checkout. */
 export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
   const publicUrl = new URL(app.config.publicUrl)
+  const unkept = new UnkeptClicks()
   // A body that is not read could ask for something else than what is sold: better a 415 than the wrong sale.
   app.removeContentTypeParser(['application/json', 'text/plain'])
 
@@ -61,7 +63,7 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
     return reply.type('text/html; charset=utf-8').send()
   })
 
-  await app.register(returnRoutes)
+  await app.register(returnRoutes, { unkept })
 
   function readRequest(request: BuyRequest): Click {
     const { body } = request
@@ -141,6 +143,7 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
         publicUrl: app.config.publicUrl,
         expiresIn: app.config.checkoutExpiresIn,
         now: app.now,
+        unkept,
         browser: app.nameBrowser(request, reply),
         link: click.linkId === undefined ? linkPath(click.cart, publicUrl) : signedPath(click),
       },

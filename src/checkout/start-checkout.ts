@@ -7,12 +7,13 @@ import type { Log } from '../log.ts'
 import { merchantMetadata } from '../orders/session-metadata.ts'
 import type { SettleCheckout } from '../orders/settle-checkout.ts'
 import type { Checkout, NewCheckout } from '../store/checkout.ts'
-import { type CheckoutStore, StoreError, type Visit } from '../store/store.ts'
+import { type CheckoutStore, type OpenedSession, StoreError, type Visit } from '../store/store.ts'
 import type { Click } from './click.ts'
 import { type PricedCart, priceCart } from './priced-cart.ts'
 import { sessionRequest } from './session-request.ts'
 import { refuseSpent } from './spent.ts'
 import { standingOf } from './standing.ts'
+import type { UnkeptClicks } from './unkept-clicks.ts'
 
 /** Within its first minute a session is open for sure; after that Dots is asked before a buyer is sent back to it. */
 const SURELY_OPEN_MS = 60_000
@@ -33,6 +34,7 @@ export interface StartCheckout {
   browser: string | undefined
   /** The way back to the same purchase, as a path with query. */
   link: string
+  unkept: UnkeptClicks
 }
 
 export interface StartedCheckout {
@@ -81,8 +83,20 @@ export async function startCheckout(deps: StartCheckout, click: Click): Promise<
   }
   // Never the email: a line of the log lives longer than a buyer's consent.
   const facts = { checkout: checkoutId, items: request.metadata.items, amountTotal: priced.amountTotal }
-  const keep = <T>(what: string, work: () => Promise<T>, more: object = {}) =>
-    keepOrLog(work, log, { ...facts, ...more }, what)
+  let isKept = true
+  const keep = async <T>(what: string, work: () => Promise<T>, more: object = {}): Promise<T | undefined> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      isKept = false
+      log.error(
+        { ...facts, ...more, code: error.code },
+        `the store could not keep ${what}; the sale goes on without it`,
+      )
+      return undefined
+    }
+  }
 
   if (browser === undefined) {
     await keep('the click', () => checkouts.recordCreating(checkout))
@@ -107,17 +121,14 @@ export async function startCheckout(deps: StartCheckout, click: Click): Promise<
     throw error
   }
   const { session, checkoutUrl } = opened
-  await keep(
-    'the session',
-    () =>
-      checkouts.recordOpen(checkoutId, {
-        sessionId: session.id,
-        paymentIntentId: session.payment_intent_id,
-        checkoutUrl: checkoutUrl.href,
-        expiresAt: expiryOf(session.expiry, request.expires_in, now()),
-      }),
-    { session: session.id },
-  )
+  const openedSession: OpenedSession = {
+    sessionId: session.id,
+    paymentIntentId: session.payment_intent_id,
+    checkoutUrl: checkoutUrl.href,
+    expiresAt: expiryOf(session.expiry, request.expires_in, now()),
+  }
+  await keep('the session', () => checkouts.recordOpen(checkoutId, openedSession), { session: session.id })
+  if (!isKept) deps.unkept.remember({ checkout, session: openedSession, createdAt: now().toISOString() })
   return { checkoutId, checkoutUrl, isSame: false }
 }
 
@@ -172,24 +183,7 @@ function fingerprintOf(priced: PricedCart, { buyer, linkId }: Click): string {
   const lines = priced.lines.map(({ product, quantity, amount }) => [product.sku, quantity, amount])
   const { email, clientReferenceId, customerId, userId, metadata } = buyer
   const purchase = [lines, email, clientReferenceId, customerId, userId, Object.entries(metadata), linkId]
-  return createHash('sha256')
-    .update(JSON.stringify(purchase, (_key, value: unknown) => value ?? null))
-    .digest('base64url')
-}
-
-async function keepOrLog<T>(
-  work: () => Promise<T>,
-  log: Log,
-  facts: object,
-  what: string,
-): Promise<T | undefined> {
-  try {
-    return await work()
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error
-    log.error({ ...facts, code: error.code }, `the store could not keep ${what}; the sale goes on without it`)
-    return undefined
-  }
+  return createHash('sha256').update(JSON.stringify(purchase)).digest('base64url')
 }
 
 /** When the session ends: Dots' word where it is a time, our own wish otherwise. */

@@ -59,10 +59,10 @@ await runCommand(
     const items = readItems(positionals, values.quantity)
     checkItems(await readCatalog(config.catalogPath), items)
     const link = makeLink(config, items, values)
+    if (values.qr !== undefined) await writeQr(values.qr, link)
     if (values.html) console.log(emailButton(link, config.merchant.accentColor))
     else console.log(link)
     console.error(budgetLine(link))
-    if (values.qr !== undefined) await writeQr(values.qr, link)
   },
   // A link holds nothing of the account at Dots, so it can be made where the account is not known.
   { DOTS_CLIENT_ID: 'not-needed', DOTS_API_KEY: 'not-needed' },
@@ -213,6 +213,21 @@ function budgetLine(link: string): string {
 
 async function writeQr(path: string, link: string): Promise<void> {
   if (!/\.(?:svg|png)$/i.test(path)) throw new UsageError('--qr takes a file that ends in .svg or .png.')
-  await writeFile(path, /\.png$/i.test(path) ? qrPng(link) : qrSvg(link))
+  const code = drawQr(path, link)
+  try {
+    await writeFile(path, code)
+  } catch (error) {
+    throw new UsageError(
+      `--qr cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
   console.error(`Wrote ${path}.`)
+}
+
+function drawQr(path: string, link: string): string | Uint8Array {
+  try {
+    return /\.png$/i.test(path) ? qrPng(link) : qrSvg(link)
+  } catch {
+    throw new UsageError(`The link is too long for a QR code: ${lengthBudget(link).octets} octets.`)
+  }
 }

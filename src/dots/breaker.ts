@@ -33,6 +33,8 @@ export class Breaker {
   #recent: boolean[] = []
   #restMs = FIRST_REST_MS
   #openUntil = 0
+  /** How often it has opened: a call that was let through before that tells of a time that is over. */
+  #openings = 0
 
   constructor(options: BreakerOptions) {
     this.#options = options
@@ -55,9 +57,10 @@ export class Breaker {
     if (this.secondsToWait > 0) return undefined
     const isProbe = this.#state === 'open'
     if (isProbe) this.#become('probing')
+    const opening = this.#openings
     let isOver = false
     const once = (end: () => void) => () => {
-      if (!isOver) end()
+      if (!isOver && opening === this.#openings) end()
       isOver = true
     }
     return {
@@ -70,7 +73,6 @@ export class Breaker {
   }
 
   #succeeded(isProbe: boolean): void {
-    // A call that was made before the breaker opened may come back late; only a probe closes it.
     if (isProbe) {
       this.#recent = []
       this.#restMs = FIRST_REST_MS
@@ -86,7 +88,7 @@ export class Breaker {
     if (isProbe) {
       this.#restMs = Math.min(this.#restMs * 2, LONGEST_REST_MS)
       this.#open()
-    } else if (this.#state === 'closed' && this.#isTooMuch()) {
+    } else if (this.#isTooMuch()) {
       this.#open()
     }
   }
@@ -104,6 +106,7 @@ export class Breaker {
   }
 
   #open(): void {
+    this.#openings += 1
     this.#openUntil = this.#options.clock() + this.#restMs
     this.#become('open')
   }

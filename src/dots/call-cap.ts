@@ -101,6 +101,10 @@ export class CallCap {
   }
 
   #hasPlace(purpose: Purpose): boolean {
-    return this.inFlight < this.#most && this.#inFlight[purpose] < this.#limit(purpose)
+    if (this.inFlight >= this.#most || this.#inFlight[purpose] >= this.#limit(purpose)) return false
+    // However small the cap, the others never have the last place: nobody can buy while a list of Dots hangs. A cap of
+    // one call leaves no choice.
+    const others = this.#inFlight.return + this.#inFlight.background
+    return purpose === 'click' || this.#most === 1 || others < this.#most - 1
   }
 }

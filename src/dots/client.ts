@@ -28,6 +28,8 @@ export interface DotsClientOptions extends WireOptions, Partial<Omit<GuardOption
   allowHttpCheckout: boolean
   /** Other deadlines than the product's own, in milliseconds. */
   deadlinesMs?: Partial<Deadlines>
+  /** How often Dots is asked whether refused credentials are good again, in milliseconds. */
+  askAgainMs?: number
   /** Told once of each change of the credentials' state. */
   credentialsChanged?: (state: CredentialsState) => void
 }
@@ -133,9 +135,9 @@ export class DotsClient {
     })
   }
 
-  /** Ends every call in flight and to come: the process has no more time for them. */
-  cut(): void {
-    this.#guard.cut()
+  /** Ends every call for these purposes (all of them by default), now and to come: there is no more time for them. */
+  cut(purposes?: readonly Purpose[]): void {
+    this.#guard.cut(purposes)
   }
 
   /** Waits for calls in flight, then closes every connection. */
@@ -166,7 +168,9 @@ export class DotsClient {
     this.#credentials = state
     this.#options.credentialsChanged?.(state)
     clearInterval(this.#asking)
-    if (state === 'refused') this.#asking = setInterval(() => void this.#askAgain(), ASK_AGAIN_MS).unref()
+    if (state !== 'refused') return
+    const { askAgainMs = ASK_AGAIN_MS } = this.#options
+    this.#asking = setInterval(() => void this.#askAgain(), askAgainMs).unref()
   }
 
   async #askAgain(): Promise<void> {

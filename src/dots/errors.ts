@@ -15,7 +15,8 @@ export type SessionTrace = 'none' | 'maybe'
 
 /** A call to Dots did not bring what it was made for. Every subclass is a 503 to a buyer. */
 export class DotsError extends AppError {
-  readonly trace: SessionTrace
+  /** Of all attempts of the call together: a second one that was refused does not undo what a first one may have done. */
+  trace: SessionTrace
 
   constructor(code: string, message: string, trace: SessionTrace, details: ErrorDetails) {
     super(code, 503, TITLE, message, details)
@@ -65,9 +66,10 @@ export class DotsUnavailableError extends DotsError {
   ) {
     super('dots-unavailable', PASSING, trace, {
       ...details,
-      retryAfterSeconds: details.retryAfterSeconds ?? pauseSeconds ?? DEFAULT_RETRY_SECONDS,
+      // "0 s" would be no wait at all, from somebody who has just said that it cannot answer.
+      retryAfterSeconds: details.retryAfterSeconds || pauseSeconds || DEFAULT_RETRY_SECONDS,
     })
-    this.pauseSeconds = pauseSeconds
+    this.pauseSeconds = pauseSeconds === 0 ? undefined : pauseSeconds
     this.isConflict = isConflict
   }
 }

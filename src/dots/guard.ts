@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Breaker, type BreakerState } from './breaker.ts'
-import { CallCap, NoPlaceError, type Purpose } from './call-cap.ts'
+import { CallCap, NoPlaceError, PURPOSES, type Purpose } from './call-cap.ts'
 import {
   DotsBreakerOpenError,
   DotsBusyError,
@@ -30,6 +30,7 @@ export interface GuardOptions {
 interface Lane {
   breaker: Breaker
   budget: RetryBudget
+  cut: AbortController
 }
 
 /**
@@ -40,7 +41,6 @@ export class Guard {
   readonly #options: GuardOptions
   readonly #cap: CallCap
   readonly #lanes: Record<Purpose, Lane>
-  readonly #cut = new AbortController()
   #pausedUntil = 0
 
   constructor(options: GuardOptions) {
@@ -50,6 +50,7 @@ export class Guard {
     const lane = (purpose: Purpose): Lane => ({
       breaker: new Breaker({ clock, changed: (breaker) => changed({ purpose, breaker }) }),
       budget: new RetryBudget(clock),
+      cut: new AbortController(),
     })
     this.#lanes = { click: lane('click'), return: lane('return'), background: lane('background') }
   }
@@ -74,9 +75,9 @@ export class Guard {
     }
   }
 
-  /** Ends every call in flight now, and every one to come at once: the process has no more time. */
-  cut(): void {
-    this.#cut.abort()
+  /** Ends every call for these purposes now, and every one to come at once: the process has no more time for them. */
+  cut(purposes: readonly Purpose[] = PURPOSES): void {
+    for (const purpose of purposes) this.#lanes[purpose].cut.abort()
   }
 
   /**
@@ -92,7 +93,7 @@ export class Guard {
     const { clock, random } = this.#options
     const lane = this.#lanes[purpose]
     const deadline = clock() + deadlineMs
-    const signal = AbortSignal.any([AbortSignal.timeout(deadlineMs), this.#cut.signal])
+    const signal = AbortSignal.any([AbortSignal.timeout(deadlineMs), lane.cut.signal])
     lane.budget.noteCall()
     try {
       return await this.#once(purpose, deadline, signal, attempt)
@@ -100,10 +101,18 @@ export class Guard {
       const waitMs = RETRY_AFTER_MS + RETRY_SPREAD_MS * random() + pauseMs(error)
       const remainingMs = deadline - clock()
       if (!isWorthRetrying(error) || waitMs + LEAST_FOR_RETRY_MS > remainingMs || signal.aborted) throw error
-      if (!lane.budget.take()) throw error
+      // This failure has opened the breaker: to be told so in place of what happened would help nobody.
+      if (lane.breaker.secondsToWait > 0 || !lane.budget.take()) throw error
       // Cut short it goes on at once, and the attempt that follows fails by the signal.
       await sleep(waitMs, undefined, { signal }).catch(() => undefined)
-      return await this.#once(purpose, deadline, signal, attempt)
+      try {
+        return await this.#once(purpose, deadline, signal, attempt)
+      } catch (again) {
+        if (error instanceof DotsError && again instanceof DotsError && error.trace === 'maybe') {
+          again.trace = 'maybe'
+        }
+        throw again
+      }
     }
   }
 
@@ -113,12 +122,13 @@ export class Guard {
     signal: AbortSignal,
     attempt: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { breaker } = this.#lanes[purpose]
+    const { breaker, cut } = this.#lanes[purpose]
     this.#refuse(breaker)
     const leave = await this.#enter(purpose, deadline, signal)
     try {
       // The wait for a place may have been long.
       this.#refuse(breaker)
+      if (signal.aborted) throw new DotsBusyError()
       const passage = breaker.enter()
       if (passage === undefined) throw new DotsBreakerOpenError(breaker.secondsToWait)
       try {
@@ -127,7 +137,7 @@ export class Guard {
         return result
       } catch (error) {
         this.#note(error)
-        if (this.#cut.signal.aborted) passage.withdrawn()
+        if (cut.signal.aborted || pauseMs(error) > 0) passage.withdrawn()
         else if (isOutage(error)) passage.failed()
         else passage.succeeded()
         throw error
@@ -168,7 +178,7 @@ function pauseMs(error: unknown): number {
 
 /** Says that Dots is down or overloaded, rather than that this one call was refused. */
 function isOutage(error: unknown): boolean {
-  if (error instanceof DotsUnavailableError) return error.pauseSeconds === undefined && !error.isConflict
+  if (error instanceof DotsUnavailableError) return !error.isConflict
   return (
     error instanceof DotsUnreachableError ||
     error instanceof DotsTimeoutError ||

@@ -105,12 +105,7 @@ async function meet(
       if (session.status === 'complete') counts.held += 1
     }
   }
-  if (
-    known === undefined ||
-    known.state === 'creating' ||
-    known.state === 'unknown' ||
-    known.state === 'failed'
-  ) {
+  if (known === undefined || known.sessionId === null) {
     await checkouts.recordOpen(own.checkoutId, {
       sessionId: session.id,
       paymentIntentId: session.payment_intent_id,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 import { AppError } from '../errors.ts'
 import { StoreError } from '../store/store.ts'
@@ -46,14 +46,16 @@ export async function webhookRoutes(
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: LARGEST_EVENT }, (_request, body, done) => {
     done(null, body)
   })
+  // What cannot even be read, such as a broken content type, is not signed either.
+  app.setErrorHandler((error, request, reply) => {
+    if (error instanceof AppError || !isUnreadable(error)) throw error
+    return refuse(request, reply)
+  })
 
   app.post('/webhooks/dots', { bodyLimit: LARGEST_EVENT }, async (request, reply) => {
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
     const id = verifiedId(verifiers, body, request.headers)
-    if (id === undefined) {
-      request.failure = new ForgedEventError()
-      return reply.code(401).send(NOT_SIGNED)
-    }
+    if (id === undefined) return refuse(request, reply)
     try {
       const outcome = await events.store.events.recordEvent(id, hintsOf(parseJson(body)))
       request.facts.event = outcome
@@ -71,6 +73,17 @@ export async function webhookRoutes(
     }
     return reply.send({ received: true })
   })
+}
+
+function refuse(request: FastifyRequest, reply: FastifyReply) {
+  request.failure = new ForgedEventError()
+  return reply.code(401).send(NOT_SIGNED)
+}
+
+function isUnreadable(error: unknown): boolean {
+  return (
+    error instanceof Error && 'statusCode' in error && (error.statusCode === 415 || error.statusCode === 400)
+  )
 }
 
 type Headers = Record<string, string | string[] | undefined>

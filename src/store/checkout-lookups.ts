@@ -54,7 +54,17 @@ export function checkoutLookups(db: Kysely<Tables>, step: Step): CheckoutLookups
         const rows = await db
           .selectFrom('checkouts')
           .selectAll()
-          .where('state', 'in', ['creating', 'unknown'])
+          .where((row) =>
+            row.or([
+              row('state', 'in', ['creating', 'unknown']),
+              // Dots gave no id. Once it was asked about at its end, it is not looked for any more.
+              row.and([
+                row('state', '=', 'open'),
+                row('session_id', 'is', null),
+                row('asked_at', 'is', null),
+              ]),
+            ]),
+          )
           .where('created_at', '<', before)
           .orderBy('created_at')
           .limit(limit)

@@ -110,16 +110,28 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
     },
 
     recordOpen(id: string, session: OpenedSession): Promise<RecordOutcome> {
-      return step(() =>
-        move(id, ['creating', 'unknown', 'failed'], {
+      const facts = {
+        session_id: session.sessionId ?? null,
+        payment_intent_id: session.paymentIntentId ?? null,
+        checkout_url: session.checkoutUrl ?? null,
+        expires_at: session.expiresAt,
+      }
+      return step(async () => {
+        const outcome = await move(id, ['creating', 'unknown', 'failed'], {
           state: 'open',
           failure: null,
-          session_id: session.sessionId ?? null,
-          payment_intent_id: session.paymentIntentId ?? null,
-          checkout_url: session.checkoutUrl ?? null,
-          expires_at: session.expiresAt,
-        }),
-      )
+          ...facts,
+        })
+        if (outcome !== 'superseded') return outcome
+        const result = await db
+          .updateTable('checkouts')
+          .set({ ...facts, updated_at: now().toISOString() })
+          .where('id', '=', id)
+          .where('state', '=', 'open')
+          .where('session_id', 'is', null)
+          .executeTakeFirst()
+        return result.numUpdatedRows > 0n ? 'recorded' : 'superseded'
+      })
     },
 
     recordFailed(id: string, reason: string): Promise<RecordOutcome> {

@@ -65,7 +65,7 @@ export interface CheckoutStore extends CheckoutLookups {
    * just being made), nothing is written and that one is returned. Two clicks at the same moment make one row.
    */
   recordClick(checkout: NewCheckout, visit: Visit): Promise<Checkout | undefined>
-  /** `creating | unknown | failed → open`. */
+  /** `creating | unknown | failed → open`; an open one that has no session id yet gets it. */
   recordOpen(id: string, session: OpenedSession): Promise<RecordOutcome>
   /** `creating | unknown → failed`: no session exists. `reason` is an error code, for the desk. */
   recordFailed(id: string, reason: string): Promise<RecordOutcome>
@@ -91,7 +91,7 @@ export interface CheckoutLookups {
   findByHints(hints: readonly string[]): Promise<Checkout[]>
   /** `open` ones that ended before `before` and were not asked after since `askedBefore`, the oldest first. */
   overdue(times: { before: string; askedBefore: string }, limit: number): Promise<Checkout[]>
-  /** `creating` and `unknown` ones made before `before`, the oldest first. */
+  /** `creating` and `unknown` ones, and open ones without a session id, made before `before`, the oldest first. */
   unfinished(before: string, limit: number): Promise<Checkout[]>
   /** How many completed sales had this sku in them. */
   countSales(sku: string): Promise<number>

@@ -7,18 +7,27 @@ const UNREADABLE = '/unreadable-address'
 /** UCP's permalinks ask for 2,048 octets at the least; four times that is beyond every link that a mail tool makes. */
 const LONGEST_ADDRESS = 8_192
 
+/** What a client that takes us for a proxy puts before the path (RFC 9112, 3.2.2). */
+const ABSOLUTE = /^https?:\/\/[^/?#]*/i
+
 /**
  * The router answers a broken percent-encoding by itself, outside of limits, headers and log. Such an address is
- * therefore led to a route of its own.
+ * therefore led to a route of its own. Of an absolute address the path is kept alone: the host in it is anybody's word,
+ * and must not come back in a link on a page.
  */
 export function readableAddress(request: Pick<IncomingMessage, 'url'>): string {
-  const url = request.url ?? '/'
+  const url = originForm(request.url ?? '/')
   try {
     decodeURIComponent(url.split('?', 1)[0] ?? '')
     return url
   } catch {
     return UNREADABLE
   }
+}
+
+function originForm(url: string): string {
+  const path = url.replace(ABSOLUTE, '')
+  return path === url || path.startsWith('/') ? path : `/${path}`
 }
 
 class UnreadableAddressError extends AppError {

@@ -119,7 +119,7 @@ test('amounts stand in cents and in the currency, for programs and for accountan
   })
 })
 
-test.each([
+const CELLS: [value: string, cell: string][] = [
   ['=cmd()', "'=cmd()"],
   ['+1', "'+1"],
   ['-1', "'-1"],
@@ -130,19 +130,22 @@ test.each([
   ['a,b', 'a,b'],
   ['two\nlines', 'two\nlines'],
   ['=HYPERLINK("http://evil.example","x")', '\'=HYPERLINK("http://evil.example","x")'],
-])('a cell that holds %j is text in every spreadsheet', async (value, cell) => {
+]
+
+test('whatever a cell holds, it is text in every spreadsheet', async () => {
   const shop = await startService({ ordersPace: NO_LOOPS })
-  const { checkoutId } = await click(shop)
-  change(
-    shop,
-    `update checkouts set customer_email = '${value.replaceAll("'", "''")}' where id = '${checkoutId}'`,
-  )
+  for (const [value] of CELLS) {
+    const { checkoutId } = await click(shop)
+    const text = value.replaceAll("'", "''")
+    change(shop, `update checkouts set customer_email = '${text}' where id = '${checkoutId}'`)
+  }
   const { stdout } = await runCommand(shop, 'orders', ['--csv'])
-  const [names = [], row = []] = parseCsv(stdout)
-  expect(row).toHaveLength(names.length)
-  expect(row[names.indexOf('customer_email')]).toBe(cell)
-  const json = await runCommand(shop, 'orders', ['--json'])
-  expect(JSON.parse(json.stdout)).toMatchObject([{ customer_email: value }])
+  const [names = [], ...lines] = parseCsv(stdout)
+  for (const line of lines) expect(line).toHaveLength(names.length)
+  const at = names.indexOf('customer_email')
+  expect(lines.map((line) => line[at]).sort()).toEqual(CELLS.map(([, cell]) => cell).sort())
+  const json: { customer_email: string }[] = JSON.parse((await runCommand(shop, 'orders', ['--json'])).stdout)
+  expect(json.map((row) => row.customer_email).sort()).toEqual(CELLS.map(([value]) => value).sort())
 })
 
 test('an order that could not be announced is shown by --failed, and sent again by --resend', async () => {
@@ -191,26 +194,21 @@ test('a reader who has seen enough ends the list without a complaint', async () 
      select 'copy-' || i, state, items, amount_total, currency, link, metadata, created_at, updated_at
      from checkouts, n`,
   )
-  const command = `"${process.execPath}" "${resolve('src/commands/orders.ts')}" --csv | head -n 2; echo "code \${PIPESTATUS[0]}"`
-  const child = spawn('bash', ['-c', command], {
+  const child = spawn(process.execPath, [resolve('src/commands/orders.ts'), '--csv'], {
     cwd: shop.folder,
-    env: { PATH: process.env.PATH ?? '', ...envOf(shop) },
+    env: envOf(shop),
   })
-  let output = ''
   let complaint = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint += text
   })
+  // As `head` does after its first lines.
+  child.stdout.once('data', () => child.stdout.destroy())
   await once(child, 'close')
-  expect(complaint).toBe('')
-  expect(output.trimEnd().split('\n')).toHaveLength(3)
-  expect(output).toContain('code 0')
+  expect({ code: child.exitCode, complaint }).toEqual({ code: 0, complaint: '' })
 })
 
-test.each([
+const WRONG = [
   ['--state', 'paid'],
   ['--day', '2026-2-1'],
   ['--day', '2026-02-31'],
@@ -221,13 +219,17 @@ test.each([
   ['--unknown'],
   ['list'],
   ['--resend'],
-])('a wrong word ends with 2 and the usage: %s %s %s', async (...words) => {
+]
+
+test('a wrong word ends with 2 and the usage', async () => {
   const shop = await startService({ ordersPace: NO_LOOPS })
-  const { code, stdout, stderr } = await runCommand(shop, 'orders', words)
-  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-  expect(stderr).toContain('npm run orders --')
-  expect(stderr).not.toMatch(/\n\s+at /)
-})
+  for (const words of WRONG) {
+    const { code, stdout, stderr } = await runCommand(shop, 'orders', words)
+    expect({ words, code, stdout }).toEqual({ words, code: 2, stdout: '' })
+    expect(stderr).toContain('npm run orders --')
+    expect(stderr).not.toMatch(/\n\s+at /)
+  }
+}, 60_000)
 
 test('an empty store is an empty list', async () => {
   const shop = await startService({ ordersPace: NO_LOOPS })

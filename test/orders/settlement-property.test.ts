@@ -25,6 +25,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ what: fc.constant('crash' as const) }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('dots-fails' as const) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('dots-lies' as const) }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('receiver-fails' as const) }) },
 )
 

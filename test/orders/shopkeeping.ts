@@ -32,7 +32,7 @@ export type Kind = 'heard' | 'unheard' | 'unwritten'
 export type Step =
   | { what: 'pay' | 'expire' | 'return' | 'webhook' | 'replay' | 'doubled' | 'storm'; session: number }
   | { what: 'clock'; seconds: number }
-  | { what: 'crash' | 'dots-fails' | 'receiver-fails' }
+  | { what: 'crash' | 'dots-fails' | 'dots-lies' | 'receiver-fails' }
 
 export interface Shopkeeping {
   /** Lets one thing happen. */
@@ -162,6 +162,9 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
         return crash()
       case 'dots-fails':
         sandbox.failNext({ status: 500 }, 2)
+        return
+      case 'dots-lies':
+        sandbox.failNext({ alter: (body) => ({ ...body, status: 'expired' }) }, 1, 'read')
         return
       case 'receiver-fails':
         refusals = 2

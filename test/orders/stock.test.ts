@@ -65,6 +65,6 @@ test('a store that cannot count does not stop the sale, and the log says so', as
   change(shop, 'alter table sales rename to hidden')
   expect((await shop.get('/buy/tee')).status).toBe(302)
   expect(shop.log).toContainEqual(
-    expect.objectContaining({ level: 50, sku: 'tee', msg: expect.stringContaining('could not count') }),
+    expect.objectContaining({ level: 50, msg: expect.stringContaining('could not count') }),
   )
 })

@@ -71,7 +71,7 @@ describe('discovery', () => {
     { meta: { switchedOnBy: `the schemas of ucp.dev in ${SCHEMAS}` } },
     async () => {
       const shop = await startService({ env: HTTPS })
-      const profile = await (await shop.get('/.well-known/ucp')).json()
+      const profile = Profile.Parse(await (await shop.get('/.well-known/ucp')).json())
       const validate = await standardValidators()
       const capability = profile.ucp.capabilities['dev.ucp.shopping.permalink'][0]
       expect(validate.profile(profile)).toEqual([])
@@ -86,7 +86,7 @@ describe('discovery', () => {
 
   test('the endpoint ends in no slash, however PUBLIC_URL ends', async () => {
     const shop = await startService({ env: { PUBLIC_URL: 'https://shop.example/' } })
-    const profile = await (await shop.get('/.well-known/ucp')).json()
+    const profile = Profile.Parse(await (await shop.get('/.well-known/ucp')).json())
     expect(profile.ucp.capabilities['dev.ucp.shopping.permalink'][0].config.endpoint).toBe(
       'https://shop.example/buy',
     )

@@ -1,0 +1,292 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { PURPOSES, type Purpose } from '../../src/dots/call-cap.ts'
+import {
+  DotsCredentialsError,
+  type DotsError,
+  DotsNonsenseError,
+  DotsRequestError,
+  DotsTimeoutError,
+  DotsUnavailableError,
+  DotsUnreachableError,
+  DotsUntrustedError,
+} from '../../src/dots/errors.ts'
+import { Guard } from '../../src/dots/guard.ts'
+import { handClock } from './hand-clock.ts'
+import { failureOf } from './servers.ts'
+
+const DEADLINE_MS = 8_000
+const down = () => new DotsUnavailableError('maybe', {})
+const paused = (pauseSeconds: number) => new DotsUnavailableError('none', { pauseSeconds })
+const unreachable = () => new DotsUnreachableError({})
+const late = () => new DotsTimeoutError('dots-timeout', {})
+
+function make({ maxInFlight = 8 } = {}) {
+  const { clock, forward } = handClock()
+  const changes: string[] = []
+  const guard = new Guard({
+    maxInFlight,
+    clock,
+    random: () => 0,
+    changed: ({ purpose, breaker }) => void changes.push(`${purpose} ${breaker}`),
+  })
+  /** A call whose attempts end as listed, the last one again and again; undefined is a success. */
+  const call = async (ends: readonly (DotsError | undefined)[], purpose: Purpose = 'click') => {
+    let attempts = 0
+    const result = guard.call(purpose, DEADLINE_MS, async () => {
+      const end = ends[Math.min(attempts++, ends.length - 1)]
+      if (end !== undefined) throw end
+      return 'done'
+    })
+    const error = await result.then(
+      () => undefined,
+      (reason: DotsError) => reason,
+    )
+    return { attempts, error, code: error?.code }
+  }
+  return { guard, call, forward, changes }
+}
+
+describe('a retry', () => {
+  test.each([
+    ['a 5xx', down],
+    ['an unreachable Dots', unreachable],
+    ['a late answer', late],
+    ['a 409', () => new DotsUnavailableError('none', { isConflict: true })],
+  ])('after %s comes once, and can save the click', async (_what, error) => {
+    expect(await make().call([error(), undefined])).toEqual({
+      attempts: 2,
+      error: undefined,
+      code: undefined,
+    })
+    expect(await make().call([error()])).toMatchObject({ attempts: 2 })
+  })
+
+  test.each([
+    ['400', () => new DotsRequestError('dots-request-refused', {})],
+    ['401', () => new DotsCredentialsError({})],
+    ['404', () => new DotsRequestError('dots-not-found', {})],
+    ['nonsense', () => new DotsNonsenseError({})],
+    ['a refused certificate', () => new DotsUntrustedError({})],
+  ])('never comes after %s, which also says that Dots is up', async (_what, error) => {
+    const { call, guard } = make()
+    for (let n = 0; n < 30; n++) expect((await call([error()])).attempts).toBe(1)
+    expect(guard.status.breakers.click).toBe('closed')
+  })
+
+  test('comes after the pause that Dots asked for, where that fits the deadline', async () => {
+    const { guard, forward } = make()
+    let attempts = 0
+    const start = performance.now()
+    const done = guard.call('click', DEADLINE_MS, async () => {
+      if (attempts++ === 0) throw paused(1)
+      return 'done'
+    })
+    await sleep(500)
+    forward(1_100)
+    expect(await done).toBe('done')
+    expect(performance.now() - start).toBeGreaterThan(1_000)
+  })
+
+  test('does not come where the pause leaves no second of the deadline', async () => {
+    expect(await make().call([paused(8)])).toMatchObject({ attempts: 1, code: 'dots-unavailable' })
+  })
+
+  test('does not come in the last second of the deadline', async () => {
+    const { guard, forward } = make()
+    let attempts = 0
+    await failureOf(
+      guard.call('click', DEADLINE_MS, async () => {
+        attempts++
+        forward(7_000)
+        throw down()
+      }),
+    )
+    expect(attempts).toBe(1)
+  })
+
+  test('is within the budget: three in a quiet shop, each purpose its own', async () => {
+    const { call } = make()
+    const attempts: number[] = []
+    // A conflict is no outage, so that the breaker stays out of it.
+    const conflict = () => new DotsUnavailableError('none', { isConflict: true })
+    for (let n = 0; n < 5; n++) attempts.push((await call([conflict()])).attempts)
+    expect(attempts).toEqual([2, 2, 2, 1, 1])
+    expect((await call([conflict()], 'background')).attempts).toBe(2)
+  })
+
+  test('does not make forgotten what the first attempt may have left at Dots', async () => {
+    const { error } = await make().call([late(), unreachable()])
+    expect([error?.code, error?.trace]).toEqual(['dots-unreachable', 'maybe'])
+    expect((await make().call([unreachable(), unreachable()])).error?.trace).toBe('none')
+  })
+})
+
+describe('the breaker', () => {
+  test('opens after five failures, refuses at once, and closes by one good probe', async () => {
+    const { guard, call, forward, changes } = make()
+    for (let n = 0; n < 3; n++) await call([down()])
+    expect(guard.status.breakers).toEqual({ click: 'open', return: 'closed', background: 'closed' })
+    const { attempts, error } = await call([undefined])
+    expect([attempts, error?.code, error?.retryAfterSeconds]).toEqual([0, 'dots-breaker-open', 5])
+    expect((await call([undefined], 'return')).error).toBe(undefined)
+    forward(5_000)
+    expect((await call([undefined])).error).toBe(undefined)
+    expect(changes).toEqual(['click open', 'click probing', 'click closed'])
+  })
+
+  test('that the failure itself has opened does not hide what went wrong', async () => {
+    const { call } = make()
+    for (let n = 0; n < 2; n++) await call([down()])
+    const { attempts, error } = await call([down()])
+    expect([attempts, error?.code, error?.trace]).toEqual([1, 'dots-unavailable', 'maybe'])
+  })
+
+  test('is told nothing by a pause: neither opened, nor closed by a probe that is asked to wait', async () => {
+    const { guard, call, forward } = make()
+    for (let n = 0; n < 10; n++) {
+      await call([paused(20)])
+      forward(20_000)
+    }
+    expect(guard.status.breakers.click).toBe('closed')
+    for (let n = 0; n < 3; n++) await call([down()])
+    forward(5_000)
+    await call([paused(20)])
+    expect(guard.status.breakers.click).toBe('open')
+    forward(20_000)
+    expect((await call([undefined])).error).toBe(undefined)
+    expect(guard.status.breakers.click).toBe('closed')
+  })
+
+  test('counts a Retry-After of nothing as none', async () => {
+    const { guard, call } = make()
+    for (let n = 0; n < 3; n++) await call([new DotsUnavailableError('maybe', { pauseSeconds: 0 })])
+    expect(guard.status.breakers.click).toBe('open')
+    expect(new DotsUnavailableError('maybe', { pauseSeconds: 0 }).retryAfterSeconds).toBeGreaterThan(0)
+  })
+})
+
+describe('a pause', () => {
+  test('that Dots asked one caller for holds for all, and tells the seconds that remain', async () => {
+    const { guard, call, forward } = make()
+    await call([paused(30)], 'background')
+    forward(10_500)
+    for (const purpose of PURPOSES) {
+      const { attempts, error } = await call([undefined], purpose)
+      expect([attempts, error?.code, error?.retryAfterSeconds]).toEqual([0, 'dots-paused', 20])
+    }
+    expect(guard.status.pausedSeconds).toBe(20)
+    forward(19_500)
+    expect((await call([undefined])).error).toBe(undefined)
+  })
+
+  test('is not shortened by a shorter one', async () => {
+    const { guard } = make()
+    const both = [paused(60), paused(10)].map((error) =>
+      failureOf(guard.call('click', 1_000, () => Promise.reject(error))),
+    )
+    await Promise.all(both)
+    expect(guard.status.pausedSeconds).toBe(60)
+  })
+
+  test('that begins while a call waits for its place keeps that call away too', async () => {
+    const { guard, call } = make({ maxInFlight: 1 })
+    const gate = Promise.withResolvers<never>()
+    const first = failureOf(guard.call('click', DEADLINE_MS, () => gate.promise))
+    const second = call([undefined])
+    gate.reject(paused(30))
+    await first
+    expect(await second).toMatchObject({ attempts: 0, code: 'dots-paused' })
+  })
+})
+
+describe('the deadline', () => {
+  test('covers the wait for a place: who gets none in time is told that Dots is busy', async () => {
+    const { guard } = make({ maxInFlight: 1 })
+    const hanging = guard.call(
+      'click',
+      400,
+      (signal) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(late()), { once: true }),
+        ),
+    )
+    const waiting = guard.call('click', 350, async () => 'never')
+    const errors = await Promise.all([failureOf(hanging), failureOf(waiting)])
+    expect(errors.map(({ code, trace }) => [code, trace])).toEqual([
+      ['dots-timeout', 'maybe'],
+      ['dots-queue-full', 'none'],
+    ])
+    expect([guard.status.inFlight, guard.status.waiting]).toEqual([0, 0])
+  })
+})
+
+describe('cut', () => {
+  const hang = (signal: AbortSignal) =>
+    new Promise<never>((_resolve, reject) =>
+      signal.addEventListener('abort', () => reject(new DotsTimeoutError('dots-connection-lost', {})), {
+        once: true,
+      }),
+    )
+
+  test('ends calls in flight and calls in the queue, refuses those to come, and blames Dots for none', async () => {
+    const { guard, call } = make({ maxInFlight: 1 })
+    const both = [guard.call('click', DEADLINE_MS, hang), guard.call('click', DEADLINE_MS, hang)]
+    const errors = Promise.all(both.map(failureOf))
+    await sleep(10)
+    guard.cut()
+    expect((await errors).map(({ code }) => code)).toEqual(['dots-connection-lost', 'dots-queue-full'])
+    expect(await call([undefined])).toMatchObject({ attempts: 0, code: 'dots-queue-full' })
+    expect(guard.status).toMatchObject({ inFlight: 0, waiting: 0, breakers: { click: 'closed' } })
+  })
+
+  test('for the background leaves the buyers alone', async () => {
+    const { guard, call } = make()
+    const background = failureOf(guard.call('background', DEADLINE_MS, hang))
+    await sleep(10)
+    guard.cut(['background'])
+    expect((await background).code).toBe('dots-connection-lost')
+    expect((await call([undefined])).error).toBe(undefined)
+  })
+})
+
+test('in any mix of calls the cap holds, and nothing is left behind', async () => {
+  const one = fc.record({
+    purpose: fc.constantFrom(...PURPOSES),
+    end: fc.constantFrom('good', 'down', 'nonsense', 'bug', 'hangs'),
+    startsMs: fc.nat(20),
+    takesMs: fc.nat(10),
+    deadlineMs: fc.integer({ min: 5, max: 60 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 5 }),
+      fc.array(one, { maxLength: 30 }),
+      async (most, calls) => {
+        const { guard } = make({ maxInFlight: most })
+        let [now, peak] = [0, 0]
+        const all = calls.map(async ({ purpose, end, startsMs, takesMs, deadlineMs }) => {
+          await sleep(startsMs)
+          await guard.call(purpose, deadlineMs, async (signal) => {
+            peak = Math.max(peak, ++now)
+            try {
+              await sleep(end === 'hangs' ? 60_000 : takesMs, undefined, { signal }).catch(() => {
+                throw late()
+              })
+              if (end === 'down') throw down()
+              if (end === 'nonsense') throw new DotsNonsenseError({})
+              if (end === 'bug') throw new TypeError('a bug')
+            } finally {
+              now--
+            }
+          })
+        })
+        await Promise.allSettled(all)
+        expect(peak).toBeLessThanOrEqual(most)
+        expect([now, guard.status.inFlight, guard.status.waiting]).toEqual([0, 0, 0])
+      },
+    ),
+    { numRuns: 40 },
+  )
+})

@@ -1,0 +1,358 @@
+import { DatabaseSync } from 'node:sqlite'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { buildApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import { buildLink } from '../../src/links/link-builder.ts'
+import { EVERY_TIME, sessionsOf } from '../checkout/clicks.ts'
+import { CREDENTIALS, freePort, type Service, startService } from '../service.ts'
+
+const SECRET = 'click-secret'
+const MINUTE_MS = 60_000
+
+/** What a click came to: where it led, and the cookie that the browser has after it. */
+interface Visit {
+  status: number
+  to: string
+  cookie: string
+}
+
+async function visit(
+  shop: Pick<Service, 'get'>,
+  path = '/buy/tee',
+  cookie = '',
+  init: RequestInit = {},
+): Promise<Visit> {
+  const answer = await shop.get(path, { ...init, headers: { ...(cookie && { cookie }), ...init.headers } })
+  await answer.arrayBuffer()
+  return {
+    status: answer.status,
+    to: answer.headers.get('location') ?? '',
+    cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? cookie,
+  }
+}
+
+const calls = (shop: Service, call: 'create' | 'read') =>
+  shop.sandbox.requests.filter((request) => request.call === call).length
+
+/** A browser that has its cookie, and one session for a tee. */
+async function returning(options: Parameters<typeof startService>[0] = {}) {
+  const shop = await startService(options)
+  const first = await visit(shop)
+  expect(first.status).toBe(302)
+  return { shop, first, session: sessionsOf(shop)[0]?.id ?? '' }
+}
+
+/** A second instance of the service on the same database, as a replica would be. */
+async function replicaOf(shop: Service): Promise<Pick<Service, 'get'>> {
+  const port = await freePort()
+  const config = await loadConfig({
+    DOTS_CLIENT_ID: CREDENTIALS.clientId,
+    DOTS_API_KEY: CREDENTIALS.apiKey,
+    DOTS_API_URL: shop.sandbox.url,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    PUBLIC_URL: shop.url,
+    CATALOG_PATH: shop.catalogPath,
+    DATABASE_URL: `sqlite:${shop.databasePath}`,
+  })
+  const app = await buildApp(config, { logDestination: { write: () => undefined } })
+  await app.listen({ host: config.host, port })
+  onTestFinished(() => app.close())
+  return { get: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual', ...init }) }
+}
+
+describe('a second click of one browser', () => {
+  test('goes to the same session, and no call is made', async () => {
+    const { shop, first } = await returning()
+    const second = await visit(shop, '/buy/tee', first.cookie)
+    expect(second).toEqual({ ...first, status: 302 })
+    expect(sessionsOf(shop)).toHaveLength(1)
+    expect(shop.sandbox.requests).toHaveLength(1)
+  })
+
+  test('through another form of the same link, and from a form, goes there too', async () => {
+    const { shop, first } = await returning()
+    for (const path of [
+      '/buy/tee:1',
+      '/buy/tee?quantity=1',
+      '/buy/~dGVl',
+      '/buy/tee?utm_source=again&gclid=x',
+    ]) {
+      expect((await visit(shop, path, first.cookie)).to).toBe(first.to)
+    }
+    const posted = await visit(shop, '/buy/tee', first.cookie, {
+      method: 'POST',
+      body: new URLSearchParams({ quantity: '1' }),
+    })
+    expect([posted.status, posted.to]).toEqual([303, first.to])
+    expect(calls(shop, 'create')).toBe(1)
+  })
+
+  test('at the same moment makes one call', async () => {
+    const { shop, first } = await returning()
+    shop.sandbox.clear()
+    shop.sandbox.hold()
+    const clicks = [1, 2, 3].map(() => visit(shop, '/buy/mug', first.cookie))
+    await vi.waitUntil(() => calls(shop, 'create') > 0)
+    // Time enough for the others to call as well, if they would.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(calls(shop, 'create')).toBe(1)
+    shop.sandbox.release()
+    const [one, ...others] = await Promise.all(clicks)
+    for (const other of others) expect(other.to).toBe(one?.to)
+    expect(calls(shop, 'create')).toBe(1)
+  })
+
+  test('at the same moment, on two replicas, makes one call', async () => {
+    const { shop, first } = await returning()
+    const replica = await replicaOf(shop)
+    shop.sandbox.clear()
+    shop.sandbox.hold()
+    const clicks = [shop, replica, shop, replica].map((one) => visit(one, '/buy/mug', first.cookie))
+    await vi.waitUntil(() => calls(shop, 'create') > 0)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    shop.sandbox.release()
+    const places = new Set((await Promise.all(clicks)).map(({ to }) => to))
+    expect(places.size).toBe(1)
+    expect(calls(shop, 'create')).toBe(1)
+    // The replica knows the session that the first one made.
+    expect((await visit(replica, '/buy/tee', first.cookie)).to).toBe(first.to)
+  })
+
+  test('on a form, pressed twice, makes one call', async () => {
+    const { shop, first } = await returning()
+    shop.sandbox.clear()
+    shop.sandbox.hold()
+    const form = () => ({ method: 'POST', body: new URLSearchParams({ quantity: '3' }) })
+    const clicks = [1, 2].map(() => visit(shop, '/buy/mug', first.cookie, form()))
+    await vi.waitUntil(() => calls(shop, 'create') > 0)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    shop.sandbox.release()
+    const [one, two] = await Promise.all(clicks)
+    expect([one?.status, two?.status, two?.to]).toEqual([303, 303, one?.to])
+    expect(calls(shop, 'create')).toBe(1)
+  })
+
+  test('whose first one failed is told so, and the next one sells', async () => {
+    const { shop, first } = await returning()
+    shop.sandbox.failNext({ status: 400 }, EVERY_TIME, 'create')
+    const clicks = await Promise.all([1, 2].map(() => visit(shop, '/buy/mug', first.cookie)))
+    expect(clicks.map(({ status }) => status)).toEqual([503, 503])
+    shop.sandbox.clear()
+    expect((await visit(shop, '/buy/mug', first.cookie)).status).toBe(302)
+  })
+})
+
+describe('each its own session', () => {
+  test('without the cookie', async () => {
+    const { shop } = await returning()
+    const second = await visit(shop)
+    expect(second.to).not.toBe(sessionsOf(shop)[0]?.checkout_session_url)
+    expect(sessionsOf(shop)).toHaveLength(2)
+  })
+
+  test('for two browsers, whatever they click and in which order', async () => {
+    const shop = await startService()
+    const jo = await visit(shop)
+    const eve = await visit(shop)
+    expect(jo.cookie).not.toBe(eve.cookie)
+    expect((await visit(shop, '/buy/tee', jo.cookie)).to).toBe(jo.to)
+    expect((await visit(shop, '/buy/tee', eve.cookie)).to).toBe(eve.to)
+    expect(jo.to).not.toBe(eve.to)
+    expect(sessionsOf(shop)).toHaveLength(2)
+  })
+
+  test('for a changed quantity, email, reference or note', async () => {
+    const { shop, first } = await returning()
+    const changes = [
+      '?quantity=2',
+      '?email=jo@example.com',
+      '?email=eve@example.com',
+      '?client_reference_id=r',
+      '?metadata_note=x',
+      ':2,mug:2',
+    ]
+    const places = new Set([first.to])
+    for (const change of changes) places.add((await visit(shop, `/buy/tee${change}`, first.cookie)).to)
+    // `tee:2,mug:2` is another cart, and each of the others is another purchase of the tee.
+    expect(places.size).toBe(changes.length + 1)
+    expect((await visit(shop, '/buy/tee', first.cookie)).to).toBe(first.to)
+  })
+
+  test('for another signature', async () => {
+    const { shop, first } = await returning({ env: { LINK_SIGNING_SECRET: SECRET } })
+    const signed = (uses: number) => {
+      const items = [{ sku: 'tee', quantity: 1 }]
+      const link = buildLink({ publicUrl: new URL(shop.url), items, signing: { secrets: [SECRET], uses } })
+      return link.slice(shop.url.length)
+    }
+    const one = await visit(shop, signed(1), first.cookie)
+    const two = await visit(shop, signed(2), first.cookie)
+    expect(new Set([first.to, one.to, two.to]).size).toBe(3)
+    expect((await visit(shop, signed(1), first.cookie)).to).toBe(one.to)
+  })
+
+  test('for a changed price', async () => {
+    const { shop, first } = await returning()
+    const { writeFile } = await import('node:fs/promises')
+    await writeFile(
+      shop.catalogPath,
+      JSON.stringify({ products: [{ sku: 'tee', name: 'Tee', amount: 2600 }] }),
+    )
+    await vi.waitUntil(() => shop.app.catalog.current.find('tee')?.amount === 2600, { timeout: 10_000 })
+    expect((await visit(shop, '/buy/tee', first.cookie)).to).not.toBe(first.to)
+  })
+
+  test('for a cookie that was tampered with: a new buyer, who gets a new cookie', async () => {
+    const { shop, first } = await returning()
+    const value = first.cookie.split('=')[1] ?? ''
+    for (const bad of [
+      '',
+      'x',
+      `${value}x`,
+      value.slice(1),
+      `${value.slice(1)}!`,
+      '../../etc',
+      `${value.slice(1)}${value[0]}`,
+    ]) {
+      const other = await visit(shop, '/buy/tee', `buyer=${bad}`)
+      expect(other.status).toBe(302)
+      expect(other.to).not.toBe(first.to)
+    }
+  })
+})
+
+describe('a session older than a minute', () => {
+  const start = new Date('2026-11-22T10:00:00Z')
+
+  async function later(change: (shop: Service, session: string) => unknown = () => undefined, minutes = 2) {
+    let now = start
+    const { shop, first, session } = await returning({ now: () => now })
+    await change(shop, session)
+    now = new Date(start.getTime() + minutes * MINUTE_MS)
+    shop.sandbox.requests.length = 0
+    return { shop, first, second: await visit(shop, '/buy/tee', first.cookie) }
+  }
+
+  test('is asked after at Dots, and used again where it is open', async () => {
+    const { shop, first, second } = await later()
+    expect(second.to).toBe(first.to)
+    expect([calls(shop, 'read'), calls(shop, 'create')]).toEqual([1, 0])
+  })
+
+  test('that was paid is not used again', async () => {
+    const { shop, first, second } = await later((shop, id) => shop.sandbox.pay(id))
+    expect([second.status, calls(shop, 'read'), calls(shop, 'create')]).toEqual([302, 1, 1])
+    expect(second.to).not.toBe(first.to)
+    expect(second.to).toBe(sessionsOf(shop).at(-1)?.checkout_session_url)
+  })
+
+  test('that expired is not used again', async () => {
+    const { shop, first, second } = await later((shop, id) => shop.sandbox.expire(id))
+    expect([second.status, calls(shop, 'create')]).toEqual([302, 1])
+    expect(second.to).not.toBe(first.to)
+  })
+
+  test('that was paid makes room for one new session, not for one with each click', async () => {
+    const { shop, first, second } = await later((shop, id) => shop.sandbox.pay(id))
+    for (let click = 0; click < 3; click++) {
+      expect((await visit(shop, '/buy/tee', first.cookie)).to).toBe(second.to)
+    }
+    expect(calls(shop, 'create')).toBe(1)
+  })
+
+  test('is used again where Dots cannot be asked', async () => {
+    const { shop, first, second } = await later((shop) => shop.sandbox.failNext({ status: 500 }, EVERY_TIME))
+    expect([second.status, second.to]).toEqual([302, first.to])
+    expect(calls(shop, 'create')).toBe(0)
+  })
+
+  test('past its end is not asked after any more', async () => {
+    const { shop, first, second } = await later(undefined, 181)
+    expect(second.to).not.toBe(first.to)
+    expect([calls(shop, 'read'), calls(shop, 'create')]).toEqual([0, 1])
+  })
+})
+
+describe('a session that was paid within its first minute', () => {
+  test('is not used again once the shop knows', async () => {
+    const { shop, first, session } = await returning()
+    await shop.sandbox.pay(session)
+    await fetch(sessionsOf(shop)[0]?.success_url ?? '')
+    expect((await visit(shop, '/buy/tee', first.cookie)).to).not.toBe(first.to)
+  })
+})
+
+describe('the cookie', () => {
+  async function flagsOf(env: Record<string, string>) {
+    const shop = await startService({ env })
+    const answer = await shop.get('/buy/tee')
+    const [cookie = '', ...more] = answer.headers.getSetCookie()
+    expect(more).toEqual([])
+    const [pair = '', ...flags] = cookie.split('; ')
+    const [name, value] = pair.split('=')
+    return { name, value, flags: flags.sort() }
+  }
+
+  test('on http is a random name that scripts cannot read and other sites cannot send along with a form', async () => {
+    const { name, value, flags } = await flagsOf({})
+    expect([name, flags]).toEqual(['buyer', ['HttpOnly', 'Max-Age=10800', 'Path=/', 'SameSite=Lax']])
+    expect(value).toMatch(/^[A-Za-z0-9_-]{22}$/)
+  })
+
+  test('on https is kept to this host and to https', async () => {
+    const { name, flags } = await flagsOf({ PUBLIC_URL: 'https://buy.shop.example' })
+    expect(name).toBe('__Host-buyer')
+    expect(flags).toEqual(['HttpOnly', 'Max-Age=10800', 'Path=/', 'SameSite=Lax', 'Secure'])
+  })
+
+  test('on https leads back to the same session', async () => {
+    const { shop, first } = await returning({ env: { PUBLIC_URL: 'https://buy.shop.example' } })
+    expect(first.cookie).toMatch(/^__Host-buyer=/)
+    expect((await visit(shop, '/buy/tee', first.cookie)).to).toBe(first.to)
+    // The name without the prefix, which another host of the domain could have set, is not ours.
+    expect((await visit(shop, '/buy/tee', first.cookie.replace('__Host-', ''))).to).not.toBe(first.to)
+  })
+
+  test('lives as long as the session of the last click: each click sets it anew, with the same value', async () => {
+    const { shop, first } = await returning()
+    const answer = await shop.get('/buy/tee', { headers: { cookie: first.cookie } })
+    expect(answer.headers.getSetCookie()).toHaveLength(1)
+    expect(answer.headers.getSetCookie()[0]).toContain(`${first.cookie}; Max-Age=10800`)
+  })
+
+  test('is set by clicks alone, never by looking around, and never for those who only look', async () => {
+    const shop = await startService()
+    for (const path of ['/', '/products/tee', '/robots.txt', '/qr/tee.svg', '/buy']) {
+      expect((await shop.get(path)).headers.getSetCookie()).toEqual([])
+    }
+    const bot = { headers: { 'user-agent': 'Twitterbot/1.0' } }
+    expect((await shop.get('/buy/tee', bot)).headers.getSetCookie()).toEqual([])
+    expect((await shop.get('/buy/tee', { method: 'HEAD' })).headers.getSetCookie()).toEqual([])
+  })
+
+  test('stands in no log line and in no row of the store', async () => {
+    const { shop, first } = await returning()
+    const value = first.cookie.split('=')[1] ?? ''
+    await visit(shop, '/buy/tee', first.cookie)
+    expect(shop.logText()).not.toContain(value)
+    const database = new DatabaseSync(shop.databasePath, { readOnly: true })
+    onTestFinished(() => database.close())
+    expect(JSON.stringify(database.prepare('select * from checkouts').all())).not.toContain(value)
+  })
+})
+
+describe('a store that is locked', () => {
+  test('costs no sale: the click still leads to a checkout', async () => {
+    const { shop, first } = await returning()
+    const lock = new DatabaseSync(shop.databasePath)
+    lock.exec('begin immediate')
+    try {
+      const second = await visit(shop, '/buy/mug', first.cookie)
+      expect([second.status, second.to]).toEqual([302, sessionsOf(shop).at(-1)?.checkout_session_url])
+    } finally {
+      lock.exec('rollback')
+      lock.close()
+    }
+  })
+})
