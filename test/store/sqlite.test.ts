@@ -11,6 +11,7 @@ import { openStore } from '../../src/store/open-store.ts'
 import { type Store, StoreError } from '../../src/store/store.ts'
 import { orderBooksContract } from '../contract/order-books.ts'
 import { NEW_CHECKOUT, type StoreUnderTest, storeContract } from '../contract/store.ts'
+import { visitsContract } from '../contract/visits.ts'
 
 async function onNewGround(options: { now: () => Date }): Promise<StoreUnderTest> {
   const url = `sqlite:${join(await ground(), 'shop.db')}`
@@ -26,6 +27,7 @@ async function onNewGround(options: { now: () => Date }): Promise<StoreUnderTest
 
 storeContract('SQLite', onNewGround)
 orderBooksContract('SQLite', onNewGround)
+visitsContract('SQLite', onNewGround)
 
 async function ground(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'buy-links-store-'))

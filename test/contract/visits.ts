@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Store } from '../../src/store/store.ts'
+import { completion, EARLY, NEW_CHECKOUT, type StoreUnderTest } from './store.ts'
+
+/** What a store owes the visitors of the shop: second clicks, signed links, kept selections. */
+export function visitsContract(
+  name: string,
+  open: (options: { now: () => Date }) => Promise<StoreUnderTest>,
+): void {
+  describe(`${name} knows the visitors:`, () => {
+    const VISIT = { browser: 'browser-1', fingerprint: 'cart-1' }
+    let clock = EARLY
+    let store: Store
+
+    beforeEach(async () => {
+      clock = EARLY
+      ;({ store } = await open({ now: () => clock }))
+    })
+    afterEach(() => store.close())
+
+    function at(seconds: number): string {
+      return new Date(EARLY.getTime() + seconds * 1000).toISOString()
+    }
+
+    function click(id: string, visit = VISIT) {
+      return store.checkouts.recordClick({ ...NEW_CHECKOUT, id }, visit)
+    }
+
+    function openUntil(id: string, seconds: number, sessionId: string | undefined = `session-${id}`) {
+      return store.checkouts.recordOpen(id, {
+        sessionId,
+        paymentIntentId: undefined,
+        checkoutUrl: 'https://pay.example/c',
+        expiresAt: at(seconds),
+      })
+    }
+
+    test('a second click finds the checkout that is being made, and writes nothing', async () => {
+      expect(await click('a')).toBeUndefined()
+      expect(await click('b')).toMatchObject({ id: 'a', state: 'creating' })
+      expect(await store.checkouts.find('b')).toBeUndefined()
+    })
+
+    test('a second click finds the open checkout while it has a minute left', async () => {
+      await click('a')
+      await openUntil('a', 600)
+      clock = new Date(at(530))
+      expect(await click('b')).toMatchObject({ id: 'a', state: 'open' })
+      clock = new Date(at(541))
+      expect(await click('c')).toBeUndefined()
+    })
+
+    test.each([
+      ['another browser', { ...VISIT, browser: 'browser-2' }],
+      ['another cart', { ...VISIT, fingerprint: 'cart-2' }],
+    ])('%s has a checkout of its own', async (_what, visit) => {
+      await click('a')
+      await openUntil('a', 600)
+      expect(await click('b', visit)).toBeUndefined()
+    })
+
+    test('what is paid, ended, failed or left in the making is not gone back to', async () => {
+      await click('paid')
+      await store.checkouts.recordCompletion('paid', completion())
+      expect(await click('ended')).toBeUndefined()
+      await store.checkouts.recordExpiry('ended')
+      expect(await click('failed')).toBeUndefined()
+      await store.checkouts.recordFailed('failed', 'why')
+      expect(await click('left')).toBeUndefined()
+      clock = new Date(at(11))
+      expect(await click('next')).toBeUndefined()
+    })
+
+    test('of many clicks at once exactly one writes', async () => {
+      const found = await Promise.all(Array.from({ length: 8 }, (_, n) => click(`click-${n}`)))
+      expect(found.filter((checkout) => checkout === undefined)).toHaveLength(1)
+      expect(new Set(found.map((checkout) => checkout?.id).filter(Boolean)).size).toBe(1)
+    })
+
+    test('an open checkout without a session id is unfinished until it gets one', async () => {
+      await click('a')
+      await openUntil('a', 600, '')
+      await store.checkouts.recordExpiry('a')
+      await click('b')
+      await store.checkouts.recordOpen('b', {
+        sessionId: undefined,
+        paymentIntentId: undefined,
+        checkoutUrl: 'https://pay.example/c',
+        expiresAt: at(600),
+      })
+      expect((await store.checkouts.unfinished(at(1), 10)).map(({ id }) => id)).toEqual(['b'])
+      expect(await openUntil('b', 700)).toBe('recorded')
+      expect(await openUntil('b', 800, 'another')).toBe('superseded')
+      expect(await store.checkouts.find('b')).toMatchObject({ sessionId: 'session-b', state: 'open' })
+      expect(await store.checkouts.unfinished(at(1), 10)).toEqual([])
+    })
+
+    test('an open checkout that was asked about at its end is not looked for any more', async () => {
+      await click('a')
+      await store.checkouts.recordOpen('a', {
+        sessionId: undefined,
+        paymentIntentId: undefined,
+        checkoutUrl: undefined,
+        expiresAt: at(600),
+      })
+      await store.checkouts.recordAsked('a')
+      expect(await store.checkouts.unfinished(at(1), 10)).toEqual([])
+    })
+
+    test('a signed link counts its completed sales alone', async () => {
+      for (const id of ['a', 'b', 'c']) {
+        await store.checkouts.recordCreating({ ...NEW_CHECKOUT, id, linkId: id === 'c' ? 'other' : 'link' })
+      }
+      await store.checkouts.recordCompletion('a', completion())
+      await store.checkouts.recordCompletion('c', completion())
+      expect(await store.checkouts.countLinkSales('link')).toBe(1)
+      expect(await store.checkouts.countLinkSales('other')).toBe(1)
+      expect(await store.checkouts.countLinkSales('nobody')).toBe(0)
+    })
+
+    test('a selection is kept for its browser, replaced by the next, and forgotten when told so', async () => {
+      const fields = [
+        ['buyer/email', 'jane+shop@example.com'],
+        ['metadata_x', '"<é\n'],
+      ] as const
+      await store.selections.keep('browser-1', { items: 'tee:1', fields: [] })
+      await store.selections.keep('browser-1', { items: 'tee:2,mug:1', fields })
+      expect(await store.selections.find('browser-1', at(-1))).toEqual({ items: 'tee:2,mug:1', fields })
+      expect(await store.selections.find('browser-2', at(-1))).toBeUndefined()
+      await store.selections.forget('browser-1')
+      expect(await store.selections.find('browser-1', at(-1))).toBeUndefined()
+    })
+
+    test('an old selection is not shown, and goes', async () => {
+      await store.selections.keep('browser-1', { items: 'tee:1', fields: [] })
+      expect(await store.selections.find('browser-1', at(0))).toBeUndefined()
+      await store.selections.prune(at(1))
+      expect(await store.selections.find('browser-1', at(-1))).toBeUndefined()
+    })
+
+    test('events that wait are counted from a moment on', async () => {
+      await store.events.recordEvent('one', ['hint-0001'])
+      clock = new Date(at(10))
+      await store.events.recordEvent('two', ['hint-0002'])
+      expect(await store.events.countPending(at(-1))).toBe(2)
+      expect(await store.events.countPending(at(5))).toBe(1)
+      await store.events.recordDone('two')
+      expect(await store.events.countPending(at(5))).toBe(0)
+    })
+  })
+}
