@@ -5,42 +5,10 @@ import { loadConfig } from '../../src/config.ts'
 import { buildLink } from '../../src/links/link-builder.ts'
 import { EVERY_TIME, sessionsOf } from '../checkout/clicks.ts'
 import { CREDENTIALS, freePort, type Service, startService } from '../service.ts'
+import { calls, returning, visit } from './visit.ts'
 
 const SECRET = 'click-secret'
 const MINUTE_MS = 60_000
-
-/** What a click came to: where it led, and the cookie that the browser has after it. */
-interface Visit {
-  status: number
-  to: string
-  cookie: string
-}
-
-async function visit(
-  shop: Pick<Service, 'get'>,
-  path = '/buy/tee',
-  cookie = '',
-  init: RequestInit = {},
-): Promise<Visit> {
-  const answer = await shop.get(path, { ...init, headers: { ...(cookie && { cookie }), ...init.headers } })
-  await answer.arrayBuffer()
-  return {
-    status: answer.status,
-    to: answer.headers.get('location') ?? '',
-    cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? cookie,
-  }
-}
-
-const calls = (shop: Service, call: 'create' | 'read') =>
-  shop.sandbox.requests.filter((request) => request.call === call).length
-
-/** A browser that has its cookie, and one session for a tee. */
-async function returning(options: Parameters<typeof startService>[0] = {}) {
-  const shop = await startService(options)
-  const first = await visit(shop)
-  expect(first.status).toBe(302)
-  return { shop, first, session: sessionsOf(shop)[0]?.id ?? '' }
-}
 
 /** A second instance of the service on the same database, as a replica would be. */
 async function replicaOf(shop: Service): Promise<Pick<Service, 'get'>> {
@@ -280,65 +248,6 @@ describe('a session that was paid within its first minute', () => {
     await shop.sandbox.pay(session)
     await fetch(sessionsOf(shop)[0]?.success_url ?? '')
     expect((await visit(shop, '/buy/tee', first.cookie)).to).not.toBe(first.to)
-  })
-})
-
-describe('the cookie', () => {
-  async function flagsOf(env: Record<string, string>) {
-    const shop = await startService({ env })
-    const answer = await shop.get('/buy/tee')
-    const [cookie = '', ...more] = answer.headers.getSetCookie()
-    expect(more).toEqual([])
-    const [pair = '', ...flags] = cookie.split('; ')
-    const [name, value] = pair.split('=')
-    return { name, value, flags: flags.sort() }
-  }
-
-  test('on http is a random name that scripts cannot read and other sites cannot send along with a form', async () => {
-    const { name, value, flags } = await flagsOf({})
-    expect([name, flags]).toEqual(['buyer', ['HttpOnly', 'Max-Age=10800', 'Path=/', 'SameSite=Lax']])
-    expect(value).toMatch(/^[A-Za-z0-9_-]{22}$/)
-  })
-
-  test('on https is kept to this host and to https', async () => {
-    const { name, flags } = await flagsOf({ PUBLIC_URL: 'https://buy.shop.example' })
-    expect(name).toBe('__Host-buyer')
-    expect(flags).toEqual(['HttpOnly', 'Max-Age=10800', 'Path=/', 'SameSite=Lax', 'Secure'])
-  })
-
-  test('on https leads back to the same session', async () => {
-    const { shop, first } = await returning({ env: { PUBLIC_URL: 'https://buy.shop.example' } })
-    expect(first.cookie).toMatch(/^__Host-buyer=/)
-    expect((await visit(shop, '/buy/tee', first.cookie)).to).toBe(first.to)
-    // The name without the prefix, which another host of the domain could have set, is not ours.
-    expect((await visit(shop, '/buy/tee', first.cookie.replace('__Host-', ''))).to).not.toBe(first.to)
-  })
-
-  test('lives as long as the session of the last click: each click sets it anew, with the same value', async () => {
-    const { shop, first } = await returning()
-    const answer = await shop.get('/buy/tee', { headers: { cookie: first.cookie } })
-    expect(answer.headers.getSetCookie()).toHaveLength(1)
-    expect(answer.headers.getSetCookie()[0]).toContain(`${first.cookie}; Max-Age=10800`)
-  })
-
-  test('is set by clicks alone, never by looking around, and never for those who only look', async () => {
-    const shop = await startService()
-    for (const path of ['/', '/products/tee', '/robots.txt', '/qr/tee.svg', '/buy']) {
-      expect((await shop.get(path)).headers.getSetCookie()).toEqual([])
-    }
-    const bot = { headers: { 'user-agent': 'Twitterbot/1.0' } }
-    expect((await shop.get('/buy/tee', bot)).headers.getSetCookie()).toEqual([])
-    expect((await shop.get('/buy/tee', { method: 'HEAD' })).headers.getSetCookie()).toEqual([])
-  })
-
-  test('stands in no log line and in no row of the store', async () => {
-    const { shop, first } = await returning()
-    const value = first.cookie.split('=')[1] ?? ''
-    await visit(shop, '/buy/tee', first.cookie)
-    expect(shop.logText()).not.toContain(value)
-    const database = new DatabaseSync(shop.databasePath, { readOnly: true })
-    onTestFinished(() => database.close())
-    expect(JSON.stringify(database.prepare('select * from checkouts').all())).not.toContain(value)
   })
 })
 

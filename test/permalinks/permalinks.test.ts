@@ -67,19 +67,8 @@ describe('path', () => {
 
   test('the quantity is required in a cart', async () => {
     const shop = await startService()
-    for (const items of [
-      'tee,mug:2',
-      'tee:1,mug',
-      'tee,mug',
-      'tee:',
-      ':1',
-      'tee:1,',
-      ',tee:1',
-      'tee:1,,mug:2',
-      'tee:1:2',
-      ',',
-      ':',
-    ]) {
+    const broken = 'tee,mug:2 tee:1,mug tee,mug tee: :1 tee:1, ,tee:1 tee:1,,mug:2 tee:1:2 , :'
+    for (const items of broken.split(' ')) {
       await expectRefusal(shop, `/buy/${items}`, 400)
     }
   })

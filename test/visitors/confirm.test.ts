@@ -90,3 +90,40 @@ describe('a product that asks first', () => {
     expect((await shop.get('/buy/tee:1,mug:2')).status).toBe(303)
   })
 })
+
+describe('the preview of a link', () => {
+  const bot = { headers: { 'user-agent': 'Twitterbot/1.0', 'accept-language': 'en-US' } }
+
+  test('to a cart shows what is in it, with a form and without a link that could be followed', async () => {
+    const shop = await startService()
+    const answer = await shop.get('/buy/tee:2,mug:3', bot)
+    expect(answer.status).toBe(200)
+    expectBuyHeaders(answer)
+    const tags = readTags(await answer.text())
+    const meta = new Map(
+      tags.map(({ attributes: { property, name, content } }) => [property ?? name, content] as const),
+    )
+    for (const name of ['og:title', 'twitter:title'])
+      expect(meta.get(name)).toBe('2 × Black T-shirt, M, 3 × Mug')
+    for (const name of ['og:description', 'twitter:description']) expect(meta.get(name)).toBe('$86.00')
+    expect(tags.find(({ name }) => name === 'form')?.attributes).toEqual({
+      method: 'post',
+      action: '/buy/tee:2,mug:3',
+    })
+    expect(tags.some(({ attributes }) => attributes.href?.startsWith('/buy'))).toBe(false)
+    expect(shop.sandbox.requests).toEqual([])
+  })
+
+  test('of something that cannot be bought is told as to everybody', async () => {
+    const shop = await startService()
+    expect((await shop.get('/buy/nothing', bot)).status).toBe(404)
+    expect((await shop.get('/buy/lamp', bot)).status).toBe(410)
+    expect((await shop.get('/buy/mug:1', bot)).status).toBe(400)
+  })
+
+  test('needs no answer from Dots and is there while Dots is down', async () => {
+    const shop = await startService()
+    await shop.sandbox.close()
+    expect((await shop.get('/buy/tee', bot)).status).toBe(200)
+  })
+})

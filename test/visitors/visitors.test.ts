@@ -2,7 +2,8 @@ import { request } from 'undici'
 import { expect, test } from 'vitest'
 import { sessionsOf } from '../checkout/clicks.ts'
 import { type Service, startService } from '../service.ts'
-import { ASKERS, type Asker } from './askers.ts'
+import type { Asker } from './asker.ts'
+import { ASKERS } from './askers.ts'
 
 /** As wide as a terminal shows without breaking lines. */
 const SHOWN_AGENT = 60

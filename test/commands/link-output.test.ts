@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { qrPng, qrSvg } from '../../src/links/qr.ts'
+import { expectUsage, link, MANY_RUNS_MS, SHOP } from './link-run.ts'
+
+describe('what it prints beside the link', () => {
+  test('is the length against the budgets of print, SMS and email', async () => {
+    const note = (length: number) => ['--metadata', `a=${'x'.repeat(length)}`]
+    for (const [notes, verdict] of [
+      [[note(400)], 'fits everywhere'],
+      [[note(490)], 'too long for QR codes and print (512)'],
+      [[note(490), ['--metadata', `b=${'y'.repeat(490)}`]], 'too long for SMS and campaigns (1,024)'],
+      [
+        ['a', 'b', 'c', 'd', 'e'].map((key) => ['--metadata', `${key}=${'z'.repeat(450)}`]),
+        'too long for email (2,048)',
+      ],
+    ] as const) {
+      const { code, out, err } = await link(['tee', ...notes.flat()])
+      expect(code).toBe(0)
+      expect(err).toContain(`${out.trim().length} octets: `)
+      expect(err).toContain(verdict)
+    }
+  })
+
+  test('with --html is a button that mail programs show: a table with inline styles', async () => {
+    const { code, out } = await link(['tee', '--email', 'jo@example.com', '--utm-source', 'mail', '--html'], {
+      ACCENT_COLOR: '#aa0000',
+    })
+    expect(code).toBe(0)
+    expect(out).toMatch(/^<table role="presentation"[\s\S]*<\/table>\n$/)
+    expect(out).toContain('bgcolor="#aa0000"')
+    const href = /href="([^"]*)"/.exec(out)?.[1]
+    expect(href).toBe(`${SHOP}/buy/tee?buyer/email=jo%40example.com&amp;utm_source=mail`)
+    expect(out).not.toMatch(/<style|class=|<script/)
+  })
+
+  test('with --qr is a file that holds the link as a code', async () => {
+    const png = await link(['tee:2', '--qr', 'poster.png'])
+    expect([png.code, png.out]).toEqual([0, `${SHOP}/buy/tee:2\n`])
+    expect(png.err).toContain('Wrote poster.png.')
+    expect(await readFile(join(png.folder, 'poster.png'))).toEqual(Buffer.from(qrPng(`${SHOP}/buy/tee:2`)))
+    const svg = await link(['tee:2', '--qr', 'poster.svg'])
+    expect(await readFile(join(svg.folder, 'poster.svg'), 'utf8')).toBe(qrSvg(`${SHOP}/buy/tee:2`))
+  })
+
+  test('is no code where the file cannot be written or the link is too long for one', async () => {
+    await expectUsage(
+      ['tee', '--qr', 'no/such/folder/poster.png'],
+      '--qr cannot write no/such/folder/poster.png',
+    )
+    const long = ['a', 'b', 'c', 'd', 'e', 'f'].flatMap((key) => ['--metadata', `${key}=${'z'.repeat(490)}`])
+    await expectUsage(['tee', ...long, '--qr', 'poster.svg'], 'The link is too long for a QR code')
+  })
+
+  test('with --help is how it is used', async () => {
+    const { code, out } = await link(['--help'])
+    expect(code).toBe(0)
+    for (const option of [
+      '--quantity',
+      '--email',
+      '--reference',
+      '--metadata',
+      '--utm-source',
+      '--amount',
+      '--customer-id',
+      '--user-id',
+      '--expires',
+      '--uses',
+      '--html',
+      '--qr',
+      '--continue-to',
+    ]) {
+      expect(out).toContain(option)
+    }
+  })
+})
+
+describe('a wrong command line', () => {
+  test(
+    'exits with 2, says what is wrong and how it is right, and prints no link',
+    async () => {
+      await expectUsage([], 'Name a product by its sku.')
+      await expectUsage(['nothing'], 'The catalog has no product nothing.')
+      await expectUsage(['mug'], 'mug is sold in quantities from 2 to 6.')
+      await expectUsage(['mug:7'], 'mug is sold in quantities from 2 to 6.')
+      await expectUsage(['tee', '--quantity', '0'], '--quantity takes a whole number')
+      await expectUsage(['tee:2', '--quantity', '3'], '--quantity is for one product')
+      await expectUsage(['tee', 'mug:2', '--quantity', '3'], '--quantity is for one product')
+      await expectUsage(['tee', '--wrong'], "Unknown option '--wrong'")
+      await expectUsage(['tee', '--metadata', 'nothing'], '--metadata takes KEY=VALUE')
+      await expectUsage(['tee', '--metadata', 'items=mug:1'], 'metadata can not be used')
+      await expectUsage(['tee', '--email', 'jo'], 'email can not be used')
+      await expectUsage(['tee', '--reference', 'a b'], 'client_reference_id can not be used')
+      await expectUsage(['tee', '--continue-to', 'https://evil.example'], 'continue_to can not be used')
+      await expectUsage(['tee', '--qr', 'poster.gif'], '--qr takes a file that ends in .svg or .png.')
+      await expectUsage(['~!'], 'No such link can be made')
+    },
+    MANY_RUNS_MS,
+  )
+
+  test('settings or a catalog that cannot be used are said in words, with 1', async () => {
+    const bad = await link(['tee'], { PUBLIC_URL: 'http://shop.example' })
+    expect([bad.code, bad.out]).toEqual([1, ''])
+    expect(bad.err).toContain('PUBLIC_URL')
+    const missing = await link(['tee'], { CATALOG_PATH: 'nowhere.json' })
+    expect([missing.code, missing.out]).toEqual([1, ''])
+    expect(missing.err).not.toMatch(/\n\s+at /)
+  })
+})
