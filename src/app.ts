@@ -12,6 +12,7 @@ import { errorHandler } from './error-handler.ts'
 import { healthRoutes } from './health.ts'
 import { linkPath } from './links/link-builder.ts'
 import { makeLogger, newReference, RequestLog, requestFacts } from './logging.ts'
+import { answerMalformed, ignoreExpectations } from './node-answers.ts'
 import { type OrdersPace, ordersPlugin } from './orders/plugin.ts'
 import { assetRoutes } from './pages/routes.ts'
 import type { Shop } from './pages/shop.ts'
@@ -76,6 +77,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     rewriteUrl: readableAddress,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: LARGEST_HEADERS },
     exposeHeadRoutes: true,
+    clientErrorHandler: answerMalformed,
     http: {
       maxHeaderSize: LARGEST_HEADERS,
       headersTimeout: SLOWEST_HEADERS_MS,
@@ -87,6 +89,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: false,
   })
+  ignoreExpectations(app.server)
 
   try {
     app.decorate('config', config)

@@ -87,7 +87,7 @@ export async function loadConfig(
   { dotenvPath, standIns = {} }: { dotenvPath?: string; standIns?: Readonly<Record<string, string>> } = {},
 ): Promise<Config> {
   const problems: string[] = []
-  const raw = { ...readDotenv(dotenvPath, problems), ...withoutEmpty(environment) }
+  const raw = settingTexts(environment, dotenvPath, problems)
   for (const [name, value] of Object.entries(standIns)) {
     if (raw[name] === undefined && raw[`${name}_FILE`] === undefined) raw[name] = value
   }
@@ -115,6 +115,18 @@ export async function loadConfig(
   }
   if (settings === undefined || problems.length > 0) throw new ConfigError([...new Set(problems)].sort())
   return toConfig(settings)
+}
+
+/**
+ * The settings as texts: the environment over the file, where an empty or blank value counts as absent. A file that is
+ * there and cannot be read is told in `problems`.
+ */
+export function settingTexts(
+  environment: NodeJS.ProcessEnv,
+  dotenvPath: string | undefined,
+  problems: string[],
+): Record<string, string> {
+  return { ...readDotenv(dotenvPath, problems), ...withoutEmpty(environment) }
 }
 
 function withoutEmpty(environment: NodeJS.ProcessEnv): Record<string, string> {

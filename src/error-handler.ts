@@ -30,14 +30,26 @@ class NotFoundError extends AppError {
   }
 }
 
-/** What the framework refuses by itself, in words that say what to do. */
-const REFUSALS: Record<number, [title: string, message: string]> = {
-  405: ['This cannot be done here', 'The address takes no request of this kind.'],
-  413: ['This is too large', 'The request holds more than this address takes. Please send less.'],
-  414: ['This link is too long', 'The link is longer than any of ours. Please ask for a new one.'],
-  415: ['This form is not understood', 'Please use the button on the page.'],
+/** What the framework refuses by itself: our own code for it, and words that say what to do. */
+const REFUSALS: Record<number, [code: string, title: string, message: string]> = {
+  405: ['method-not-allowed', 'This cannot be done here', 'The address takes no request of this kind.'],
+  413: [
+    'too-large',
+    'This is too large',
+    'The request holds more than this address takes. Please send less.',
+  ],
+  414: [
+    'address-too-long',
+    'This link is too long',
+    'The link is longer than any of ours. Please ask for a new one.',
+  ],
+  415: ['form-not-understood', 'This form is not understood', 'Please use the button on the page.'],
 }
-const DAMAGED: [string, string] = ['This link is damaged', 'It cannot be read. Please use the original link.']
+const DAMAGED: [string, string, string] = [
+  'bad-request',
+  'This link is damaged',
+  'It cannot be read. Please use the original link.',
+]
 
 /** Every error becomes one answer and one log line; a stranger's bad request is never a 5xx. */
 export const errorHandler = fp(
@@ -95,7 +107,7 @@ function asAppError(error: unknown): AppError {
   const { statusCode } = error
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499)
     return new UnexpectedError(error)
-  const [title, message] = REFUSALS[statusCode] ?? DAMAGED
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'bad-request'
-  return new AppError(code, statusCode, title, message)
+  const [code, title, message] = REFUSALS[statusCode] ?? DAMAGED
+  const facts = 'code' in error && typeof error.code === 'string' ? { refusal: error.code } : {}
+  return new AppError(code, statusCode, title, message, { facts })
 }

@@ -2,6 +2,7 @@ import { buildApp } from './app.ts'
 import { CatalogError } from './catalog/catalog.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { makeLogger } from './logging.ts'
+import { startWarnings } from './start-warnings.ts'
 import { stopOnSignals } from './stop-on-signals.ts'
 import { StoreError } from './store/store.ts'
 
@@ -22,9 +23,7 @@ async function main(): Promise<void> {
     process.on('SIGHUP', () => void app.catalog.reload())
     await app.listen({ host: config.host, port: config.port })
     app.log.info({ shop: config.publicUrl, products: app.catalog.current.size }, 'the shop is open')
-    if (config.dots.webhookSecrets.length === 0) {
-      app.log.warn('DOTS_WEBHOOK_SECRET is not set: sales are found by the return page alone')
-    }
+    for (const warning of startWarnings(config)) app.log.warn(warning)
   } catch (error) {
     makeLogger(config.logLevel).fatal(...startFailure(error))
     process.exitCode = 1

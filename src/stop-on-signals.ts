@@ -12,7 +12,7 @@ const SAME_SIGNAL_MS = 500
 
 /**
  * `SIGTERM` and `SIGINT` stop the service: it tells balancers, answers what it has accepted, and exits 0. A second
- * signal ends it at once.
+ * signal ends it at once. Where something cannot be closed, the log says so and the exit code is 1.
  */
 export function stopOnSignals(app: FastifyInstance): void {
   let firstAt: number | undefined
@@ -34,12 +34,17 @@ async function stop(app: FastifyInstance, signal: string): Promise<void> {
   app.announceClosing()
   setTimeout(() => app.dots.cut(), CUT_MS).unref()
   await sleep(GRACE_MS)
-  // Nobody waits for the sweep, and the store knows where the next process goes on.
-  app.dots.cut(['background'])
-  const drained = await Promise.race([
-    app.close().then(() => true),
-    sleep(DRAIN_MS - GRACE_MS, false, { ref: false }),
-  ])
-  app.log.info({ drained }, 'stopped')
+  try {
+    const drained = await Promise.race([
+      app.close().then(() => true),
+      sleep(DRAIN_MS - GRACE_MS, false, { ref: false }),
+    ])
+    app.log.info({ drained }, 'stopped')
+  } catch (error) {
+    // A code is the world's doing; what has none is a bug, and its stack is wanted.
+    const facts = error instanceof Error && 'code' in error ? { code: error.code } : { err: error }
+    app.log.error({ drained: false, ...facts }, 'stopped, but not everything could be closed')
+    process.exit(1)
+  }
   process.exit(0)
 }

@@ -37,16 +37,62 @@ test('the imports are read at all', () => {
   for (const { to } of IMPORTS.filter(isOurs)) expect(SOURCES).toContain(to)
 })
 
-test.each(['catalog', 'dots', 'store', 'links'])(
-  '%s knows only itself, the settings and the errors',
-  (room) => {
-    const shared = ['src/config.ts', 'src/settings.ts', 'src/errors.ts']
-    const strangers = IMPORTS.filter(({ from }) => roomOf(from) === room)
-      .filter(isOurs)
-      .filter(({ to }) => roomOf(to) !== room && !shared.includes(to))
-    expect(strangers.map(show)).toEqual([])
-  },
-)
+/** Each room, and the rooms that it may use. */
+const MAY_USE: Readonly<Record<string, readonly string[]>> = {
+  catalog: [],
+  dots: [],
+  links: [],
+  pages: [],
+  sandbox: [],
+  store: [],
+  visitors: [],
+  orders: ['dots', 'links', 'store'],
+  checkout: ['catalog', 'dots', 'links', 'orders', 'pages', 'store', 'visitors'],
+  shop: ['catalog', 'checkout', 'links', 'pages', 'store', 'visitors'],
+  commands: ['catalog', 'checkout', 'dots', 'links', 'orders', 'pages', 'store'],
+}
+
+/** The files at the root that every room but the sandbox may use; they use no room themselves. */
+const SHARED = ['src/config.ts', 'src/errors.ts', 'src/log.ts', 'src/metadata.ts', 'src/settings.ts']
+
+test('every room has its place in the table, and no other has', () => {
+  const rooms = new Set(SOURCES.map(roomOf).filter((room) => room !== ''))
+  expect([...rooms].sort()).toEqual(Object.keys(MAY_USE).sort())
+})
+
+test.each(Object.keys(MAY_USE))('%s uses the rooms that it may use, and no other', (room) => {
+  const strangers = IMPORTS.filter(({ from }) => roomOf(from) === room)
+    .filter(isOurs)
+    .filter(({ to }) => roomOf(to) !== '' && roomOf(to) !== room && !MAY_USE[room]?.includes(roomOf(to)))
+  expect(strangers.map(show)).toEqual([])
+})
+
+test('the rooms know no file at the root but the shared ones, and these know no room', () => {
+  const upwards = IMPORTS.filter(isOurs).filter(
+    ({ from, to }) =>
+      (roomOf(from) !== '' && roomOf(to) === '' && !SHARED.includes(to)) ||
+      (SHARED.includes(from) && !SHARED.includes(to)),
+  )
+  expect(upwards.map(show)).toEqual([])
+})
+
+test('no room uses itself by way of another', () => {
+  const uses = new Map<string, Set<string>>()
+  for (const { from, to } of IMPORTS.filter(isOurs)) {
+    const [user, used] = [roomOf(from), roomOf(to)]
+    if (user === '' || used === '' || user === used) continue
+    uses.set(user, (uses.get(user) ?? new Set()).add(used))
+  }
+  // What uses nothing that is still there is taken away, again and again: a circle is what stays.
+  const left = new Set(uses.keys())
+  let before = 0
+  while (before !== left.size) {
+    before = left.size
+    for (const room of left)
+      if (![...(uses.get(room) ?? [])].some((used) => left.has(used))) left.delete(room)
+  }
+  expect([...left]).toEqual([])
+})
 
 test('only routes, plugins, visitors and the root files know the web framework', () => {
   const mayKnow = /^src\/(?:[^/]+|visitors\/[^/]+|.+\/(?:[\w-]+-)?routes|.+\/plugin(?:\.ts)?)(?:\.ts)?$/
@@ -62,10 +108,13 @@ test('the sandbox knows no other room, and only the demo knows the sandbox', () 
   expect(crossing.filter(({ from }) => from !== 'src/demo.ts').map(show)).toEqual([])
 })
 
-test('the root files above the rooms are imported by nobody below', () => {
+test('the top of the house is imported by nobody but the files that start it', () => {
   const tops = ['src/app.ts', 'src/server.ts', 'src/demo.ts']
-  const upwards = IMPORTS.filter(({ from, to }) => tops.includes(to) && roomOf(from) !== '')
-  expect(upwards.map(show)).toEqual([])
+  const found = IMPORTS.filter(({ to }) => tops.includes(to))
+  expect(found.map(show).sort()).toEqual([
+    'src/demo.ts imports src/app.ts',
+    'src/server.ts imports src/app.ts',
+  ])
 })
 
 test('only programs read the environment', () => {

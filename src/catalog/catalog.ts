@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CatalogError, type CatalogProblem, jsonPointer } from './catalog-error.ts'
 import { decodeCatalog, readCatalogFile } from './catalog-file.ts'
 import { findSyntaxProblem } from './json-syntax.ts'
-import type { Product, ProductEntry } from './product.ts'
+import { type Product, type ProductEntry, type SalePeriod, salePeriod } from './product.ts'
 import { contradictions, isProductEntry, schemaProblems } from './product-problems.ts'
 
 export { CatalogError, type CatalogProblem } from './catalog-error.ts'
@@ -16,6 +16,10 @@ export class Catalog {
   /** In the order of the file. */
   readonly products: readonly Product[]
   readonly #bySku: ReadonlyMap<string, Product>
+  /** The active products beside their periods, so that going through them takes a few milliseconds. */
+  #offers: readonly (SalePeriod & { readonly product: Product })[] | undefined
+  /** What is on sale all through `during`. */
+  #onSale: { during: SalePeriod; products: readonly Product[] } | undefined
 
   /** The skus must differ from one another; `parseCatalog` sees to that. */
   constructor(products: readonly Product[]) {
@@ -26,6 +30,32 @@ export class Catalog {
   /** The product with exactly that sku, in the same time whatever the size. */
   find(sku: string): Product | undefined {
     return this.#bySku.get(sku)
+  }
+
+  /**
+   * The products that can be bought at that moment, in the order of the file. The list is kept until the next sale
+   * begins or ends, so that a page of it costs nearly nothing however large the catalog is. Not to be changed.
+   */
+  onSale(now: Date): readonly Product[] {
+    const at = now.getTime()
+    const kept = this.#onSale
+    if (kept !== undefined && at >= kept.during.from && at < kept.during.until) return kept.products
+    const products: Product[] = []
+    let since = Number.NEGATIVE_INFINITY
+    let next = Number.POSITIVE_INFINITY
+    this.#offers ??= this.products
+      .filter(({ active }) => active)
+      .map((product) => ({ product, ...salePeriod(product) }))
+    for (const { product, from, until } of this.#offers) {
+      if (at < from) next = Math.min(next, from)
+      else if (at < until) {
+        products.push(product)
+        since = Math.max(since, from)
+        next = Math.min(next, until)
+      } else since = Math.max(since, until)
+    }
+    this.#onSale = { during: { from: since, until: next }, products: Object.freeze(products) }
+    return products
   }
 
   get size(): number {
@@ -121,7 +151,10 @@ function skuOf(entry: unknown): string | undefined {
 }
 
 function toProduct(entry: ProductEntry): Product {
-  return deepFreeze({ ...entry, currency: entry.currency ?? 'usd', active: entry.active ?? true })
+  const product: Product = { ...entry, currency: entry.currency ?? 'usd', active: entry.active ?? true }
+  // Read here, where there are pauses for other work, and not by the first visitor for all products at once.
+  salePeriod(product)
+  return deepFreeze(product)
 }
 
 function deepFreeze<T extends object>(value: T): T {

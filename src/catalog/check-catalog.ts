@@ -1,13 +1,15 @@
-import { existsSync } from 'node:fs'
-
+import { settingTexts } from '../config.ts'
 import { CatalogError, readCatalog } from './catalog.ts'
 
-// The service reads `.env` too: without it, this would check another file than the one that is sold from.
-if (existsSync('.env')) process.loadEnvFile('.env')
-
-const path = process.argv[2] || process.env.CATALOG_PATH || 'catalog.json'
+// By the service's own rules: otherwise this could check another file than the one that is sold from.
+const unreadable: string[] = []
+const { CATALOG_PATH = 'catalog.json' } = settingTexts(process.env, '.env', unreadable)
+const path = process.argv[2] || CATALOG_PATH
 
 try {
+  if (process.argv[2] === undefined && unreadable.length > 0) {
+    throw new CatalogError(unreadable.map((message) => ({ pointer: '.env', message })))
+  }
   const { size } = await readCatalog(path)
   console.log(`${path}: ${size} ${size === 1 ? 'product' : 'products'}, fine`)
 } catch (error) {

@@ -1,16 +1,11 @@
 import { stat } from 'node:fs/promises'
 
+import type { Log } from '../log.ts'
 import { type Catalog, CatalogError, type CatalogProblem, parseCatalog } from './catalog.ts'
 import { decodeCatalog, readCatalogFile } from './catalog-file.ts'
 
-/** The part of a pino logger that is needed here. */
-export interface CatalogLog {
-  info(facts: object, message: string): void
-  error(facts: object, message: string): void
-}
-
 export interface LiveCatalogOptions {
-  readonly log: CatalogLog
+  readonly log: Pick<Log, 'info' | 'error'>
   /** Pause between two looks at the file, in milliseconds. */
   readonly pollMilliseconds?: number
   readonly now?: () => Date
@@ -52,7 +47,7 @@ interface Rejection {
  */
 export class LiveCatalog {
   readonly #path: string
-  readonly #log: CatalogLog
+  readonly #log: LiveCatalogOptions['log']
   readonly #now: () => Date
   readonly #settlePolls: number
   readonly #timer: NodeJS.Timeout

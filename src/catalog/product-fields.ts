@@ -1,14 +1,15 @@
 import Type from 'typebox'
 
+import { OWN_METADATA_KEYS, POISONOUS_METADATA_KEY } from '../metadata.ts'
+import { isLoopbackHost } from '../settings.ts'
+
 // Browsers and proxies differ beyond this; no shop needs longer ones.
 const MAX_URL_LENGTH = 2048
 
 // \p{C} are control, format, surrogate and unassigned characters: what cannot be seen cannot be typed again.
 export const SKU_PATTERN = '^[^\\s\\p{C}]+$'
 export const VISIBLE_TEXT_PATTERN = '\\S'
-// The names that the service fills in itself, and the one name that is no ordinary key in JavaScript.
-export const METADATA_KEY_PATTERN =
-  '^(?!(?:checkout_id|items|items_[0-9]+|amount_total|link|__proto__)$)[^\\p{Cc}\\u2028\\u2029]+$'
+export const METADATA_KEY_PATTERN = `^(?!(?:${OWN_METADATA_KEYS}|${POISONOUS_METADATA_KEY})$)[^\\p{Cc}\\u2028\\u2029]+$`
 
 // RFC 3339, section 5.6, without leap seconds, which `Date` does not know.
 const MOMENT_PATTERN =
@@ -29,15 +30,13 @@ export const patternSentences: ReadonlyMap<string, string> = new Map([
   ],
 ])
 
-const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
-
 /** Whether a browser may be sent there: absolute https (http on this machine alone), no user or password. */
 function isSafeUrl(value: string): boolean {
   // `new URL` repairs white space and backslashes; a reader of the file would not see what it became.
   if (!/^https?:\/\/[^\s\\]+$/.test(value)) return false
   const url = URL.parse(value)
   if (url === null || url.username !== '' || url.password !== '') return false
-  return url.protocol === 'https:' || LOOPBACK_HOST.test(url.hostname)
+  return url.protocol === 'https:' || isLoopbackHost(url.hostname)
 }
 
 /** Whether the day exists, for a text that has the form: `Date` would take 30 February for 2 March. */

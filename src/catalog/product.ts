@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
 
+import { MAX_METADATA_KEY_LENGTH, MAX_METADATA_KEYS, MAX_METADATA_VALUE_LENGTH } from '../metadata.ts'
 import { METADATA_KEY_PATTERN, Moment, SafeUrl, SKU_PATTERN, VISIBLE_TEXT_PATTERN } from './product-fields.ts'
 
 // Stripe's ceilings for a payment link. Even the most of the dearest product is 1e14 cents, far below the
@@ -20,9 +21,6 @@ const MAX_NAME_LENGTH = 250
 const MAX_DESCRIPTION_LENGTH = 5000
 const MAX_MESSAGE_LENGTH = 500
 const MAX_IMAGES = 8
-const MAX_METADATA_KEYS = 20
-const MAX_METADATA_KEY_LENGTH = 40
-const MAX_METADATA_VALUE_LENGTH = 500
 
 /** One entry of `products`, as the merchant writes it. Names follow Dots and Stripe's payment links. */
 export const ProductSchema = Type.Object(
@@ -228,15 +226,36 @@ export type Availability =
 export function availability(product: Product, now: Date): Availability {
   const message = product.inactive_message === undefined ? {} : { message: product.inactive_message }
   if (!product.active) return { state: 'inactive', ...message }
-  if (product.starts_at !== undefined) {
-    const startsAt = new Date(product.starts_at)
-    if (now < startsAt) return { state: 'not-yet', ...message, startsAt }
-  }
-  if (product.ends_at !== undefined) {
-    const endsAt = new Date(product.ends_at)
-    if (now >= endsAt) return { state: 'ended', ...message, endsAt }
-  }
+  const { from, until } = salePeriod(product)
+  if (now.getTime() < from) return { state: 'not-yet', ...message, startsAt: new Date(from) }
+  if (now.getTime() >= until) return { state: 'ended', ...message, endsAt: new Date(until) }
   return { state: 'available' }
+}
+
+/** When a product is on sale, in milliseconds since 1970: from `from` on, up to and without `until`. */
+export interface SalePeriod {
+  readonly from: number
+  readonly until: number
+}
+
+const ALWAYS: SalePeriod = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY }
+
+// The two dates of a hundred thousand products take a tenth of a second to read: each product's are read once.
+const periods = new WeakMap<Product, SalePeriod>()
+
+/** The period of sale that the product's dates say, whether or not it is active. */
+export function salePeriod(product: Product): SalePeriod {
+  const { starts_at, ends_at } = product
+  if (starts_at === undefined && ends_at === undefined) return ALWAYS
+  let period = periods.get(product)
+  if (period === undefined) {
+    period = {
+      from: starts_at === undefined ? ALWAYS.from : Date.parse(starts_at),
+      until: ends_at === undefined ? ALWAYS.until : Date.parse(ends_at),
+    }
+    periods.set(product, period)
+  }
+  return period
 }
 
 /** How many units one checkout may hold, both ends included. */

@@ -1,9 +1,10 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import { quantityLimits } from '../catalog/product.ts'
+import { QuantityError, UnknownSkuError } from '../catalog/sale-errors.ts'
 import { type Cart, type LinkItems, parseItems, printItem, printPermalink } from '../links/cart.ts'
 import { type LinkParameters, readParameters } from '../links/parameters.ts'
 import { linkId, type SignedTerms, signedTerms, verifySignature } from '../links/signature.ts'
-import { ForgedLinkError, LinkEndedError, QuantityError, UnknownSkuError } from './errors.ts'
+import { ForgedLinkError, LinkEndedError } from './errors.ts'
 import type { Buyer } from './session-request.ts'
 
 /** What a link asks for, as far as it may be believed. */

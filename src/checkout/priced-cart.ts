@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import { availability, type Product, quantityLimits } from '../catalog/product.ts'
+import { NotForSaleError, QuantityError, UnknownSkuError } from '../catalog/sale-errors.ts'
 import type { Cart } from '../links/cart.ts'
-import { NotForSaleError, QuantityError, UnknownSkuError } from './errors.ts'
 
 /** A line of the cart with the product that the catalog has for it. */
 export interface PricedLine {

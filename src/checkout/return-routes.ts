@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
+import { CHECKOUT_ID_PATTERN } from '../orders/session-metadata.ts'
 import { cancelPage } from '../pages/cancel-page.ts'
 import { bestLocale } from '../pages/money.ts'
 import { confirmingPage, expiredPage, paidPage, stillOpenPage } from '../pages/success-pages.ts'
@@ -17,9 +18,7 @@ const LONGEST_LOOK_SECONDS = 60
 const MOST_LOOKS = 99
 
 const ReturnQuery = Type.Object({
-  checkout: Type.String({
-    pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
-  }),
+  checkout: Type.String({ pattern: CHECKOUT_ID_PATTERN }),
   /** How often this page has looked already. */
   look: Type.Optional(Type.String()),
 })

@@ -1,11 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { quantityLimits } from '../catalog/product.ts'
+import { printItem } from '../links/cart.ts'
 import { resolveContinueTo } from '../links/continue-to.ts'
 import { formFields } from '../links/form-fields.ts'
 import { linkPath } from '../links/link-builder.ts'
 import { readParameters } from '../links/parameters.ts'
+import { productPath } from '../links/product-path.ts'
 import { confirmPage } from '../pages/confirm-page.ts'
 import { bestLocale } from '../pages/money.ts'
-import { productView } from '../shop/product-view.ts'
+import { productPage } from '../pages/product-page.ts'
 import { StoreError } from '../store/store.ts'
 import { whoIsAsking } from '../visitors/visitor.ts'
 import { type Click, printItems, readClick } from './click.ts'
@@ -46,7 +49,7 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
     const path = continueTo === undefined ? undefined : resolveContinueTo(continueTo, publicUrl)
     if (path !== undefined && (await keepSelection(request, reply, click))) return reply.redirect(path, 303)
     if (asksFirst(priced)) return html(reply, confirm(request, click, priced))
-    return sendToCheckout(request, reply, click, click.items.form === 'bare' ? 302 : 303)
+    return sendToCheckout(request, reply, { click, priced, status: click.items.form === 'bare' ? 302 : 303 })
   })
 
   app.post<BuyRoute>('/buy/:items', async (request, reply) => {
@@ -54,7 +57,8 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
     request.facts.visitor = visitor
     if (visitor === 'prefetch') return reply.code(503).send()
     if (visitor === 'subresource') return reply.code(403).send()
-    return sendToCheckout(request, reply, readRequest(request), 303)
+    const click = readRequest(request)
+    return sendToCheckout(request, reply, { click, priced: await price(request, click), status: 303 })
   })
 
   // A HEAD tells how the GET would go, and opens nothing.
@@ -104,8 +108,15 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
     if (only === undefined || more.length > 0 || click.terms.amount !== undefined) {
       return html(reply, confirm(request, click, priced))
     }
-    const locale = bestLocale(request.headers['accept-language'])
-    return html(reply, productView(app.shop, only.product, { now: app.now(), locale }))
+    const { product } = only
+    const page = productPage(app.shop, {
+      product,
+      quantity: quantityLimits(product),
+      buyAction: `/buy/${printItem(product.sku)}`,
+      pageUrl: app.shop.publicUrl + productPath(product.sku),
+      locale: bestLocale(request.headers['accept-language']),
+    })
+    return html(reply, page)
   }
 
   /** Keeps what the link asks for while the buyer looks around; false where the store cannot keep it. */
@@ -129,13 +140,11 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
   async function sendToCheckout(
     request: FastifyRequest,
     reply: FastifyReply,
-    click: Click,
-    status: 302 | 303,
+    { click, priced, status }: { click: Click; priced: PricedCart; status: 302 | 303 },
   ) {
     const known = app.knownBrowser(request)
     const { checkoutId, checkoutUrl, isSame } = await startCheckout(
       {
-        catalog: app.catalog.current,
         dots: app.dots,
         checkouts: app.store.checkouts,
         settle: { ...app.settle, log: request.log },
@@ -148,6 +157,7 @@ export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
         link: click.linkId === undefined ? linkPath(click.cart, publicUrl) : signedPath(click),
       },
       click,
+      priced,
     )
     Object.assign(request.facts, { checkout: checkoutId, ...(isSame && { same: true }) })
     if (known !== undefined && request.method === 'POST') await forgetSelection(request, known)

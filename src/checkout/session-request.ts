@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { CreateSession } from '../dots/messages.ts'
 import type { Cart } from '../links/cart.ts'
 import { sessionMetadata } from '../orders/session-metadata.ts'
-import type { PricedCart } from './priced-cart.ts'
+import type { PricedCart, PricedLine } from './priced-cart.ts'
 
 /** Who buys, as far as the link says; all of it has been checked. */
 export interface Buyer {
@@ -31,19 +32,7 @@ export function sessionRequest(
 ): CreateSession {
   const lifetimes = priced.lines.map(({ product }) => product.expires_in ?? expiresIn)
   return {
-    line_items: priced.lines.map(({ product, quantity, amount }) => ({
-      price_data: {
-        currency: product.currency ?? 'usd',
-        amount,
-        product_data: {
-          name: product.name,
-          ...(product.description !== undefined && { description: product.description }),
-          ...(product.images !== undefined && { images: [...product.images] }),
-          ...(product.metadata !== undefined && { metadata: { ...product.metadata } }),
-        },
-      },
-      quantity,
-    })),
+    line_items: lineItems(priced),
     mode: 'payment',
     success_url: `${publicUrl}/success?checkout=${checkoutId}`,
     cancel_url: `${publicUrl}/cancel?checkout=${checkoutId}`,
@@ -59,6 +48,36 @@ export function sessionRequest(
     ...(buyer.clientReferenceId !== undefined && { client_reference_id: buyer.clientReferenceId }),
     ...(buyer.customerId !== undefined && { customer_id: buyer.customerId }),
     ...(buyer.userId !== undefined && { user_id: buyer.userId }),
+  }
+}
+
+type LineItem = CreateSession['line_items'][number]
+
+/**
+ * The cart as Dots takes it, where no two lines may be equal: products that differ in nothing but their sku, which Dots
+ * has no field for, come as one line with the sum of their quantities.
+ */
+function lineItems({ lines }: PricedCart): LineItem[] {
+  const items: LineItem[] = []
+  for (const line of lines) {
+    const price_data = priceData(line)
+    const equal = items.find((item) => isDeepStrictEqual(item.price_data, price_data))
+    if (equal === undefined) items.push({ price_data, quantity: line.quantity })
+    else equal.quantity += line.quantity
+  }
+  return items
+}
+
+function priceData({ product, amount }: PricedLine): LineItem['price_data'] {
+  return {
+    currency: product.currency ?? 'usd',
+    amount,
+    product_data: {
+      name: product.name,
+      ...(product.description !== undefined && { description: product.description }),
+      ...(product.images !== undefined && { images: [...product.images] }),
+      ...(product.metadata !== undefined && { metadata: { ...product.metadata } }),
+    },
   }
 }
 

@@ -1,8 +1,9 @@
 import { salesLimit } from '../catalog/product.ts'
+import { NotForSaleError } from '../catalog/sale-errors.ts'
 import type { Log } from '../log.ts'
 import { type CheckoutStore, StoreError } from '../store/store.ts'
 import type { Click } from './click.ts'
-import { LinkEndedError, NotForSaleError } from './errors.ts'
+import { LinkEndedError } from './errors.ts'
 import type { PricedCart } from './priced-cart.ts'
 
 /**
@@ -20,7 +21,7 @@ export async function refuseSpent(
   try {
     for (const { product } of priced.lines) {
       const limit = salesLimit(product)
-      if (limit !== undefined && (await checkouts.countSales(product.sku)) >= limit) {
+      if (limit !== undefined && (await checkouts.countSales(product.sku, limit)) >= limit) {
         throw new NotForSaleError(product, 'sold-out')
       }
     }

@@ -8,7 +8,7 @@ import { MalformedLinkError } from '../links/malformed-link.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 import { emailButton } from '../pages/email-button.ts'
 import { parseWords, runCommand, UsageError } from './command.ts'
-import { parsePeriod } from './period.ts'
+import { parsePeriod, parseTime } from './period.ts'
 
 const USAGE = `npm run link -- SKU[:N] [SKU[:N]…] [options]
 
@@ -27,7 +27,7 @@ These make it a signed link, which nobody can change (LINK_SIGNING_SECRET):
 
   --amount CENTS         price of one unit, for one product
   --customer-id UUID, --user-id UUID
-  --expires 30m|24h|7d|ISO
+  --expires 30m|24h|7d|ISO   a time without a zone is UTC
   --uses N               how many orders it is good for`
 
 await runCommand(
@@ -187,11 +187,11 @@ function readMetadata(entries: readonly string[]): Record<string, string> {
 
 function readExpiry(text: string, now: Date): Date {
   const seconds = parsePeriod(text)
-  const time = seconds === undefined ? Date.parse(text) : now.getTime() + seconds * 1000
-  if (Number.isNaN(time) || time <= now.getTime()) {
+  const time = seconds === undefined ? parseTime(text) : new Date(now.getTime() + seconds * 1000)
+  if (time === undefined || time <= now) {
     throw new UsageError('--expires takes 30m, 24h, 7d, or a time that is still to come.')
   }
-  return new Date(time)
+  return time
 }
 
 function wholeNumber(text: string, name: string): number {

@@ -12,7 +12,7 @@ Lists checkouts, the newest first.
 
   --state STATE   ${CHECKOUT_STATES.join(', ')}
   --sku SKU       those with this product in them
-  --since 7d      made since then: 30m, 24h, 7d, or a time
+  --since 7d      made since then: 30m, 24h, 7d, or a time (UTC where it names no zone)
   --day DAY       made on this day (UTC), such as 2026-11-22
   --failed        those whose announcement was given up, and flagged ones
   --json, --csv   for programs and for accountants

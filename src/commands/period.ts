@@ -10,10 +10,21 @@ export function parsePeriod(text: string): number | undefined {
   return parts === null || unit === undefined ? undefined : Number(parts[1]) * unit
 }
 
-/** The moment that `--since` names: a period before now, or a time by itself (ISO 8601). Undefined for anything else. */
+const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/i
+
+/**
+ * Reads a day or a time (ISO 8601; a blank will do for the T). Without a zone it is UTC, as everything that the commands
+ * print is, and the same on every machine. Undefined for anything else.
+ */
+export function parseTime(text: string): Date | undefined {
+  const [whole, day, clock = '00:00', zone = 'Z'] = TIME.exec(text) ?? []
+  const time = whole === undefined ? Number.NaN : Date.parse(`${day}T${clock}${zone}`)
+  return Number.isNaN(time) ? undefined : new Date(time)
+}
+
+/** The moment that `--since` names: a period before now, or a time by itself. Undefined for anything else. */
 export function parseSince(text: string, now: Date): Date | undefined {
   const seconds = parsePeriod(text)
   if (seconds !== undefined) return new Date(now.getTime() - seconds * 1000)
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(time) ? undefined : new Date(time)
+  return parseTime(text)
 }

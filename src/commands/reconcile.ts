@@ -19,7 +19,7 @@ const USAGE = `npm run reconcile -- --since 7d [--announce]
 Asks Dots for every session since then, settles what it finds, and rebuilds what the store has lost. Runs beside the
 service: it waits for the sweep's turn, then takes it.
 
-  --since     30m, 24h, 7d, or a time such as 2026-11-01T00:00:00Z (default 7d)
+  --since     30m, 24h, 7d, or a time such as 2026-11-01T00:00 (UTC where it names no zone; default 7d)
   --announce  announce restored sales too that were complete before, and every other one since then whose announcement
               is held back; receivers know them by their webhook-id`
 
@@ -77,7 +77,7 @@ async function reconcile(config: Config, since: Date, announceRestored: boolean)
       await processDueEvents(deps, stop.signal)
       await giveUpLost(deps, walk)
     }
-    console.log(`${done ? 'Done' : 'Stopped early; the next run goes on'}: ${progressLine(last)}`)
+    console.log(`${done ? 'Done' : 'Stopped early; run it again'}: ${progressLine(last)}`)
     if (last.released > 0) console.log(`${last.released} held back sales will be announced within seconds.`)
     if (last.held > 0) {
       console.log(

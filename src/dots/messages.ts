@@ -69,7 +69,21 @@ export function parseSession(body: unknown): Session | undefined {
   for (const [name, validator] of fieldValidators) {
     if (Object.hasOwn(body, name) && validator.Check(body[name])) known[name] = body[name]
   }
+  for (const name of ['created', 'expiry']) {
+    if (known[name] !== undefined) known[name] = dotsTime(String(known[name]))
+    if (known[name] === undefined) delete known[name]
+  }
   return sessionValidator.Parse(known)
+}
+
+/**
+ * A time of Dots the way ours are written (ISO 8601, UTC, milliseconds), since they are compared as texts. One without a
+ * zone is taken as UTC, wherever this machine stands; undefined for what is no time.
+ */
+function dotsTime(text: string): string | undefined {
+  const hasZone = /(?:z|[+-]\d\d:?\d\d)$/i.test(text)
+  const time = Date.parse(hasZone || !text.includes('T') ? text : `${text}Z`)
+  return Number.isNaN(time) ? undefined : new Date(time).toISOString()
 }
 
 /** One page of the list of sessions; undefined where the answer is not one. */

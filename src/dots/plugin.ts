@@ -23,6 +23,8 @@ export const dotsPlugin = fp<DotsClientOptions>(
       },
     })
     app.decorate('dots', dots)
+    // Nobody waits for the sweep, and the store knows where the next process goes on.
+    app.addHook('preClose', async () => dots.cut(['background']))
     app.addHook('onClose', () => dots.close())
   },
   { name: 'dots' },

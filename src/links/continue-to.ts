@@ -18,14 +18,12 @@ export function resolveContinueTo(raw: string, publicUrl: URL): string | undefin
   const canonical = url.pathname + url.search
   // `/.//evil.example` parses to a path of our origin that reads as another host once it stands alone.
   if (url.origin !== publicUrl.origin || canonical.startsWith('//')) return undefined
-  return leadsToBuy(url.pathname, publicUrl) ? undefined : canonical
+  return leadsToBuy(url.pathname) ? undefined : canonical
 }
 
-function leadsToBuy(pathname: string, publicUrl: URL): boolean {
+function leadsToBuy(pathname: string): boolean {
   const path = decodePath(pathname)
-  // The service answers at the root; PUBLIC_URL's path is what a proxy in front may put before it.
-  const prefixes = ['', publicUrl.pathname.replace(/\/$/, '')]
-  return path === undefined || prefixes.some((prefix) => `${path}/`.startsWith(`${prefix}/buy/`))
+  return path === undefined || `${path}/`.startsWith('/buy/')
 }
 
 /** As the router will see it: `/%62uy` is `/buy`. `undefined` where the router would refuse it. */

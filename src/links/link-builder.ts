@@ -66,8 +66,7 @@ export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRe
     signedTerms(read)
     pairs.push([SIGNATURE_PARAMETER, signLink(read, signing.secrets)])
   }
-  const base = publicUrl.origin + publicUrl.pathname.replace(/\/$/, '')
-  return endPlainly(`${base}/buy/${segment}${pairs.length > 0 ? `?${printQuery(pairs)}` : ''}`)
+  return endPlainly(`${publicUrl.origin}/buy/${segment}${pairs.length > 0 ? `?${printQuery(pairs)}` : ''}`)
 }
 
 /** The plain link to a cart as a path of our own origin. Throws MalformedLinkError. */

@@ -1,3 +1,10 @@
+import {
+  isOwnMetadataKey,
+  MAX_METADATA_KEY_LENGTH,
+  MAX_METADATA_KEYS,
+  MAX_METADATA_VALUE_LENGTH,
+  POISONOUS_METADATA_KEY,
+} from '../metadata.ts'
 import { isEmail, restoreEmail } from './email.ts'
 import { isMergeTag } from './merge-tag.ts'
 import { canonicalName, isCovered } from './parameter-name.ts'
@@ -43,19 +50,10 @@ export interface LinkParameters {
   readonly covered: ReadonlyMap<string, readonly string[]>
 }
 
-// The payment API's own limits are not documented; these are the usual ones of payment APIs, which it copies.
-export const MAX_METADATA_KEYS = 20
-export const MAX_METADATA_KEY_LENGTH = 40
-export const MAX_METADATA_VALUE_LENGTH = 500
-
 const WHOLE_NUMBER = /^(?:0|[1-9][0-9]*)$/
 const CLIENT_REFERENCE_ID = /^[A-Za-z0-9_-]{1,200}$/
 /** Line breaks forge log lines and cells; U+FFFD is what is left of bytes that were no UTF-8. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\uFFFD]/u
-/** Keys from which a lost store is rebuilt; a link must not be able to fill them. */
-const RESERVED_KEY = /^(?:checkout_id|items(?:_[0-9]+)?|amount_total|link)$/
-/** JSON parsers that guard against prototype poisoning refuse a whole body for this key, and with it the sale. */
-const POISONOUS_KEY = '__proto__'
 
 /** All values that came under one canonical name, each once. */
 type Given = ReadonlyMap<string, ReadonlySet<string>>
@@ -149,7 +147,7 @@ function readKeyed(given: Given, prefix: string): Record<string, string> {
 
 function isUsableKey(key: string): boolean {
   if (key.trim() === '' || key.length > MAX_METADATA_KEY_LENGTH || UNPRINTABLE.test(key)) return false
-  return key !== POISONOUS_KEY && !RESERVED_KEY.test(key)
+  return key !== POISONOUS_METADATA_KEY && !isOwnMetadataKey(key)
 }
 
 function isUsableValue(value: string): boolean {

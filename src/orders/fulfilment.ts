@@ -55,12 +55,12 @@ async function deliver(deps: Fulfilment, announcement: Announcement): Promise<vo
   const facts = { announcement: announcement.id, attempt: announcement.attempts, reason: failure }
   const pause = retrySeconds[announcement.attempts - 1]
   if (pause === undefined) {
-    await outbox.recordUndelivered(announcement.id, failure, undefined)
+    await outbox.recordUndelivered(announcement, failure, undefined)
     log.error(facts, 'a paid order could not be announced: given up; `npm run orders -- --failed` shows it')
     return
   }
   const retryAt = new Date(now().getTime() + pause * 1000 * (1 + JITTER * random())).toISOString()
-  await outbox.recordUndelivered(announcement.id, failure, retryAt)
+  await outbox.recordUndelivered(announcement, failure, retryAt)
   log.warn({ ...facts, retryAt }, 'a paid order could not be announced yet')
 }
 

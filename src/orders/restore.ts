@@ -20,8 +20,16 @@ export function isOurs(session: Session, publicUrl: string): boolean {
   return url === undefined || (URL.canParse(url) && new URL(url).origin === publicUrl)
 }
 
-/** Writes the checkout of a session that the store has lost, from what the session itself carries. @throws StoreError */
-export async function restoreCheckout(deps: Restore, session: Session, own: OwnMetadata): Promise<void> {
+/**
+ * Writes the checkout of a session that the store has lost, from what the session itself carries. `isHeld`: its
+ * announcement is to be held back. @throws StoreError
+ */
+export async function restoreCheckout(
+  deps: Restore,
+  session: Session,
+  own: OwnMetadata,
+  isHeld: boolean,
+): Promise<void> {
   const checkout: NewCheckout = {
     id: own.checkoutId,
     items: deps.soldItems(own.cart, own.amountTotal),
@@ -33,10 +41,7 @@ export async function restoreCheckout(deps: Restore, session: Session, own: OwnM
     customerEmail: session.customer_email ?? null,
     metadata: merchantMetadata(textMetadata(session)),
   }
-  // Times are compared as texts, so a time of Dots is written the way ours are.
-  const created = Date.parse(session.created ?? '')
-  const createdAt = Number.isNaN(created) ? deps.store.madeAt : new Date(created).toISOString()
-  await deps.store.checkouts.recordRestored(checkout, createdAt)
+  await deps.store.checkouts.recordRestored(checkout, session.created ?? deps.store.madeAt, isHeld)
 }
 
 /**
@@ -44,7 +49,8 @@ export async function restoreCheckout(deps: Restore, session: Session, own: OwnM
  * store was made, so only a fault kept it out. Sales of a store that is gone may have been announced from there.
  */
 export async function isNewToTheShop({ store }: Restore, session: Session): Promise<boolean> {
-  if (session.created !== undefined && Date.parse(session.created) >= Date.parse(store.madeAt)) return true
+  const created = Date.parse(session.created ?? '')
+  if (created >= Date.parse(store.madeAt)) return true
   const ids = [session.id, session.payment_intent_id].filter((id) => id !== undefined)
   return store.events.hasPending(ids)
 }

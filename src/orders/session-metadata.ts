@@ -1,13 +1,11 @@
 import type { Session } from '../dots/messages.ts'
 import { type Cart, parseItems, printPermalink } from '../links/cart.ts'
 import { MalformedLinkError } from '../links/malformed-link.ts'
+import { isOwnMetadataKey, MAX_METADATA_KEYS, MAX_METADATA_VALUE_LENGTH } from '../metadata.ts'
 
-// Dots documents no limits of `metadata`; these are the ones that the field's other providers share.
-const MOST_METADATA_KEYS = 20
-const LONGEST_METADATA_VALUE = 500
-
-const OWN_KEY = /^(?:checkout_id|items(?:_[0-9]+)?|amount_total|link)$/
-const CHECKOUT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+/** The id of a checkout as the service makes it: a random UUID (RFC 9562, version 4), in lower case. */
+export const CHECKOUT_ID_PATTERN = '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
+const CHECKOUT_ID = new RegExp(CHECKOUT_ID_PATTERN)
 
 /** What the service itself writes into a session, so that a lost store can be rebuilt from Dots' list. */
 export interface OwnMetadata {
@@ -36,15 +34,15 @@ export function sessionMetadata(
   ]
   const metadata = new Map<string, string>()
   for (const [key, value] of wishes) {
-    if (metadata.size === MOST_METADATA_KEYS) break
-    if (!metadata.has(key) && value.length <= LONGEST_METADATA_VALUE) metadata.set(key, value)
+    if (metadata.size === MAX_METADATA_KEYS) break
+    if (!metadata.has(key) && value.length <= MAX_METADATA_VALUE_LENGTH) metadata.set(key, value)
   }
   return Object.fromEntries(metadata)
 }
 
 /** `items`, `items_2`, …: the permalink form, cut at the longest value and to be joined again as it is. */
 function itemsMetadata(cart: Cart): [string, string][] {
-  const parts = printPermalink(cart).match(new RegExp(`.{1,${LONGEST_METADATA_VALUE}}`, 'g')) ?? []
+  const parts = printPermalink(cart).match(new RegExp(`.{1,${MAX_METADATA_VALUE_LENGTH}}`, 'g')) ?? []
   return parts.map((part, index) => [index === 0 ? 'items' : `items_${index + 1}`, part])
 }
 
@@ -70,7 +68,7 @@ export function readOwnMetadata(session: Session): OwnMetadata | undefined {
 
 /** A session's metadata without what the service itself put there: the product's own and the link's. */
 export function merchantMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !OWN_KEY.test(key)))
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !isOwnMetadataKey(key)))
 }
 
 /** The entries of a session's metadata that are texts, as ours are. */

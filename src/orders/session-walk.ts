@@ -5,7 +5,7 @@ import { isNewToTheShop, isOurs, restoreCheckout } from './restore.ts'
 import { nextPage, type Walk } from './session-list.ts'
 import { type OwnMetadata, readOwnMetadata } from './session-metadata.ts'
 import { settleCheckout } from './settle-checkout.ts'
-import { ago, HOUR_MS, pace, SWEEP_TURN, type Sweep, takeTurn } from './sweep-turn.ts'
+import { AFTER_CLICK_MS, ago, HOUR_MS, pace, type Sweep, takeTurn } from './sweep-turn.ts'
 
 /** By then a session that was made is in Dots' list; what is not found there was never made. */
 const GIVE_UP_MS = HOUR_MS
@@ -27,11 +27,13 @@ export interface WalkOptions {
   /** Announces the sales that are held back although they may have been announced before. */
   announceRestored?: boolean
   progress?: (progress: Readonly<WalkProgress>) => void
+  /** Called with each place from where the walk could be gone on with. */
+  keep?: (walk: Walk) => Promise<void>
 }
 
 /**
  * Walks Dots' list to the end of `walk`, settles what it meets and restores what the store has lost. True at the
- * end; false when it was stopped, and the note then tells the next one where to go on.
+ * end; false when it was stopped.
  *
  * @throws StoreError, DotsError
  */
@@ -39,14 +41,14 @@ export async function walkSessions(
   deps: Sweep,
   from: Walk,
   signal: AbortSignal,
-  { announceRestored = false, progress }: WalkOptions = {},
+  { announceRestored = false, progress, keep }: WalkOptions = {},
 ): Promise<boolean> {
   const counts: WalkProgress = { sessions: 0, settled: 0, restored: 0, held: 0, released: 0 }
   let walk: Walk | undefined = from
   while (walk !== undefined) {
     await pace(deps, signal)
     if (signal.aborted || !(await takeTurn(deps))) return false
-    const page = await pageOf(deps, walk)
+    const page = await pageOf(deps, walk, keep)
     const ours = page.sessions.flatMap((session) => {
       const own = readOwnMetadata(session)
       return own === undefined ? [] : [{ session, own }]
@@ -63,19 +65,19 @@ export async function walkSessions(
     counts.sessions += page.sessions.length
     progress?.(counts)
     walk = page.next
-    await deps.store.leases.writeNote(SWEEP_TURN, walk === undefined ? undefined : JSON.stringify(walk))
+    if (walk !== undefined) await keep?.(walk)
   }
   return true
 }
 
 /** A session to go on after that Dots does not know any more: the next round starts at the top again. */
-async function pageOf({ dots, store }: Sweep, walk: Walk): ReturnType<typeof nextPage> {
+async function pageOf({ dots }: Sweep, walk: Walk, keep: WalkOptions['keep']): ReturnType<typeof nextPage> {
   try {
     return await nextPage(dots, walk)
   } catch (error) {
     if (error instanceof DotsRequestError && walk.startingAfter !== undefined) {
       const { startingAfter, ...fromTheStart } = walk
-      await store.leases.writeNote(SWEEP_TURN, JSON.stringify(fromTheStart))
+      await keep?.(fromTheStart)
     }
     throw error
   }
@@ -90,33 +92,34 @@ async function meet(
 ): Promise<void> {
   const { checkouts, outbox } = deps.store
   if (known?.state === 'complete') {
+    await settleCheckout(deps.settle, known, session)
     const sends = announceRestored && deps.settle.announceAs === 'pending'
     if (sends && (await outbox.release(known.id))) counts.released += 1
     return
   }
   if (known?.state === 'expired' && session.status === 'expired') return
-  let settle = deps.settle
+  // A click that is under way knows better than we do which of its attempts has led the buyer somewhere.
+  if (known?.state === 'creating' && known.createdAt > ago(deps, AFTER_CLICK_MS)) return
   if (known === undefined) {
     if (!isOurs(session, deps.publicUrl)) return
-    await restoreCheckout(deps, session, own)
+    const mayBeKnown = session.status === 'complete' && !(await isNewToTheShop(deps, session))
+    const isHeld = mayBeKnown && !announceRestored
+    await restoreCheckout(deps, session, own, isHeld)
     counts.restored += 1
-    if (settle.announceAs === 'pending' && !announceRestored && !(await isNewToTheShop(deps, session))) {
-      settle = { ...settle, announceAs: 'held' }
-      if (session.status === 'complete') counts.held += 1
-    }
+    if (isHeld && deps.settle.announceAs === 'pending') counts.held += 1
   }
   if (known === undefined || known.sessionId === null) {
-    await checkouts.recordOpen(own.checkoutId, {
+    await checkouts.recordFound(own.checkoutId, {
       sessionId: session.id,
       paymentIntentId: session.payment_intent_id,
       checkoutUrl: session.checkout_session_url,
-      expiresAt: isoTime(session.expiry) ?? ago(deps, 0),
+      expiresAt: session.expiry ?? ago(deps, 0),
     })
   }
   if (session.status !== 'complete' && session.status !== 'expired') return
   const checkout = await checkouts.find(own.checkoutId)
   if (checkout === undefined || checkout.state === 'complete') return
-  await settleCheckout(settle, checkout, session)
+  await settleCheckout(deps.settle, checkout, session)
   counts.settled += 1
 }
 
@@ -130,9 +133,4 @@ export async function giveUpLost({ store }: Sweep, walk: Walk): Promise<void> {
   for (const { id, createdAt } of lost) {
     if (createdAt >= walk.since) await store.checkouts.recordFailed(id, 'never-opened')
   }
-}
-
-function isoTime(text: string | undefined): string | undefined {
-  const time = Date.parse(text ?? '')
-  return Number.isNaN(time) ? undefined : new Date(time).toISOString()
 }

@@ -28,8 +28,8 @@ export async function settleCheckout(
   checkout: Checkout,
   session: Session,
 ): Promise<void> {
-  if (checkout.state === 'complete') return
-  if (session.status === 'complete') await complete(deps, checkout, session)
+  if (checkout.state === 'complete') await noteSecondPayment(deps, checkout, session)
+  else if (session.status === 'complete') await complete(deps, checkout, session)
   // A call that was made twice leaves a second session with the same checkout's id, which ends unseen by anybody.
   else if (session.status === 'expired' && isTheSession(checkout, session)) {
     await deps.checkouts.recordExpiry(checkout.id)
@@ -43,6 +43,7 @@ function isTheSession({ sessionId }: Checkout, session: Session): boolean {
 async function complete(deps: SettleCheckout, checkout: Checkout, session: Session): Promise<void> {
   const { checkouts, log } = deps
   const completedAt = deps.now().toISOString()
+  const announceAs = checkout.isHeld ? 'held' : deps.announceAs
   const facts = { checkout: checkout.id, session: session.id, amountAsked: checkout.amountTotal }
   const amountMismatch = session.amount_total !== undefined && session.amount_total !== checkout.amountTotal
   const result = await checkouts.recordCompletion(checkout.id, {
@@ -59,12 +60,16 @@ async function complete(deps: SettleCheckout, checkout: Checkout, session: Sessi
       : {
           id: announcementId(checkout.id),
           body: announcementBody(checkout, session, completedAt),
-          state: deps.announceAs,
+          state: announceAs,
         },
     salesLimits: salesLimits(deps, checkout),
   })
-  // Whoever came first has told the log, too.
-  if (result.outcome !== 'recorded') return
+  if (result.outcome !== 'recorded') {
+    // Whoever came first has told the log, too; unless it was about another session.
+    const settled = await checkouts.find(checkout.id)
+    if (settled !== undefined) await noteSecondPayment(deps, settled, session)
+    return
+  }
   log.info({ ...facts, amountPaid: session.amount_total }, 'a checkout is paid')
   if (session.amount_total === undefined) log.warn(facts, 'Dots did not say how much was paid')
   if (amountMismatch) {
@@ -74,7 +79,27 @@ async function complete(deps: SettleCheckout, checkout: Checkout, session: Sessi
     )
   }
   if (result.oversold.length > 0) log.error({ ...facts, skus: result.oversold }, 'sold past the limit')
-  if (!amountMismatch && deps.announceAs === 'pending') deps.announced()
+  if (checkout.isHeld && deps.announceAs === 'pending') {
+    log.warn(
+      facts,
+      'restored, and perhaps announced before: held back until `npm run reconcile -- --announce`',
+    )
+  }
+  if (!amountMismatch && announceAs === 'pending') deps.announced()
+}
+
+/** Two paid sessions of one checkout: the buyer has to get one of the payments back, which only a person can do. */
+async function noteSecondPayment(
+  { checkouts, log }: SettleCheckout,
+  checkout: Checkout,
+  session: Session,
+): Promise<void> {
+  if (session.status !== 'complete' || isTheSession(checkout, session)) return
+  if (!(await checkouts.recordFlag(checkout.id, 'paid-twice'))) return
+  log.error(
+    { checkout: checkout.id, session: checkout.sessionId, secondSession: session.id },
+    'a checkout was paid in two sessions: give one of them back',
+  )
 }
 
 function salesLimits({ salesLimit }: SettleCheckout, checkout: Checkout): Map<string, number> {

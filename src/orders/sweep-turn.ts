@@ -7,6 +7,8 @@ import type { SettleCheckout } from './settle-checkout.ts'
 export const SWEEP_TURN = 'sweep'
 export const MINUTE_MS = 60_000
 export const HOUR_MS = 60 * MINUTE_MS
+/** Longer than any click lasts: before that there is nothing to find of it, and it must not be meddled with. */
+export const AFTER_CLICK_MS = MINUTE_MS
 /**
  * A holder that died is waited for no longer than this; a living one renews its turn at each step, and the longest step
  * is one page of Dots' list (15 s). A turn that runs out under a living one does no harm: it stops at its next step.

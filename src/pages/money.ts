@@ -30,11 +30,6 @@ function makeFormatter(locale: string, options: Intl.NumberFormatOptions): Intl.
   }
 }
 
-/** How many formatters are kept at the moment: for the test of their bound. */
-export function keptFormatters(): number {
-  return formatters.size
-}
-
 function fractionDigits(currency: string): number {
   return formatter(DEFAULT_LOCALE, currency).resolvedOptions().maximumFractionDigits ?? 2
 }

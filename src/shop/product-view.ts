@@ -1,12 +1,8 @@
 import { availability, type Product, quantityLimits } from '../catalog/product.ts'
 import { printItem } from '../links/cart.ts'
+import { productPath } from '../links/product-path.ts'
 import { productPage } from '../pages/product-page.ts'
 import type { Shop } from '../pages/shop.ts'
-
-/** Where the product's own page is. */
-export function productPath(sku: string): string {
-  return `/products/${printItem(sku)}`
-}
 
 export interface ProductView {
   now: Date
@@ -30,19 +26,11 @@ export function productView(
       : soldOut
         ? 'This product is sold out.'
         : undefined
-  const { sku, name, description, images, amount, currency } = product
   return productPage(shop, {
-    product: {
-      sku,
-      name,
-      amount,
-      currency,
-      ...(description !== undefined && { description }),
-      ...(images !== undefined && { images }),
-    },
+    product,
     quantity: quantityLimits(product),
-    buyAction: `/buy/${printItem(sku)}`,
-    pageUrl: shop.publicUrl + productPath(sku),
+    buyAction: `/buy/${printItem(product.sku)}`,
+    pageUrl: shop.publicUrl + productPath(product.sku),
     locale,
     ...(unavailable !== undefined && { unavailable }),
     ...(notice !== undefined && { notice }),

@@ -1,6 +1,6 @@
 import etag from '@fastify/etag'
 import type { FastifyInstance } from 'fastify'
-import { UnknownSkuError } from '../checkout/errors.ts'
+import { UnknownSkuError } from '../catalog/sale-errors.ts'
 import { parseItems, printItem } from '../links/cart.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 

@@ -2,14 +2,15 @@ import etag from '@fastify/etag'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { availability, type Product, salesLimit } from '../catalog/product.ts'
-import { UnknownSkuError } from '../checkout/errors.ts'
+import { type Product, salesLimit } from '../catalog/product.ts'
+import { UnknownSkuError } from '../catalog/sale-errors.ts'
 import { keptSelection } from '../checkout/kept-selection.ts'
 import { parseItems, printItem } from '../links/cart.ts'
+import { productPath } from '../links/product-path.ts'
 import { bestLocale } from '../pages/money.ts'
 import { shopWindowPage } from '../pages/shop-window.ts'
 import { StoreError } from '../store/store.ts'
-import { productPath, productView } from './product-view.ts'
+import { productView } from './product-view.ts'
 
 /** A page that a phone loads in a moment; catalogs hold up to a hundred thousand products. */
 const PRODUCTS_ON_A_PAGE = 48
@@ -23,10 +24,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox = async (app) => {
   await app.register(etag)
 
   app.get('/', { schema: { querystring: WindowQuery }, attachValidation: true }, async (request, reply) => {
-    const now = app.now()
-    const onSale = app.catalog.current.products.filter(
-      (product) => availability(product, now).state === 'available',
-    )
+    const onSale = app.catalog.current.onSale(app.now())
     const pages = Math.max(1, Math.ceil(onSale.length / PRODUCTS_ON_A_PAGE))
     // A page number that is none leads to the first page, where everybody else begins.
     const page = request.validationError ? 1 : Math.min(request.query.page, pages)
@@ -91,7 +89,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const limit = salesLimit(product)
     if (limit === undefined) return false
     try {
-      return (await app.store.checkouts.countSales(product.sku)) >= limit
+      return (await app.store.checkouts.countSales(product.sku, limit)) >= limit
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       request.log.warn({ code: error.code }, 'the store could not count sales')

@@ -9,7 +9,7 @@ export const AnnouncementSchema = Type.Object({
   id: Type.String(),
   checkoutId: Type.String(),
   body: Type.String(),
-  state: Type.Union(ANNOUNCEMENT_STATES.map((state) => Type.Literal(state))),
+  state: Type.Enum(ANNOUNCEMENT_STATES),
   attempts: Type.Integer(),
   lastError: Type.Union([Type.String(), Type.Null()]),
 })

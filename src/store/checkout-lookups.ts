@@ -73,8 +73,8 @@ export function checkoutLookups(db: Kysely<Tables>, step: Step): CheckoutLookups
       })
     },
 
-    countSales(sku: string): Promise<number> {
-      return step(() => countSales(db, sku))
+    countSales(sku: string, atMost: number): Promise<number> {
+      return step(() => countSales(db, sku, atMost))
     },
 
     countLinkSales(linkId: string): Promise<number> {
@@ -122,12 +122,13 @@ export function checkoutLookups(db: Kysely<Tables>, step: Step): CheckoutLookups
   }
 }
 
-/** How many completed sales had this sku in them. */
-export async function countSales(db: Kysely<Tables>, sku: string): Promise<number> {
+/** How many completed sales had this sku in them, counted up to `atMost`. */
+export async function countSales(db: Kysely<Tables>, sku: string, atMost: number): Promise<number> {
   const { sales } = await db
-    .selectFrom('sales')
+    .selectFrom((from) =>
+      from.selectFrom('sales').select('sku').where('sku', '=', sku).limit(atMost).as('some'),
+    )
     .select((row) => row.fn.countAll<number | bigint | string>().as('sales'))
-    .where('sku', '=', sku)
     .executeTakeFirstOrThrow()
   return Number(sales)
 }

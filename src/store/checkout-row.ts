@@ -21,6 +21,7 @@ export function fromRow(row: CheckoutsTable): Checkout {
     expiresAt: row.expires_at,
     amountPaid: row.amount_paid === null ? null : Number(row.amount_paid),
     failure: row.failure,
+    isHeld: row.held !== 0,
     flags: JSON.parse(row.flags),
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -18,13 +18,14 @@ export type SoldItem = Static<typeof SoldItemSchema>
 export const CHECKOUT_STATES = ['creating', 'open', 'complete', 'expired', 'failed', 'unknown'] as const
 export type CheckoutState = (typeof CHECKOUT_STATES)[number]
 
-/** What a person has to look at: sold past the limit, or paid with another amount than asked. */
-export const CHECKOUT_FLAGS = ['oversold', 'amount-mismatch'] as const
+/** What a person has to look at: sold past the limit, paid with another amount than asked, paid in two sessions. */
+export const CHECKOUT_FLAGS = ['oversold', 'amount-mismatch', 'paid-twice'] as const
+export type CheckoutFlag = (typeof CHECKOUT_FLAGS)[number]
 
 /** One click and what became of it. Amounts are cents, times ISO 8601 in UTC. */
 export const CheckoutSchema = Type.Object({
   id: Type.String(),
-  state: Type.Union(CHECKOUT_STATES.map((state) => Type.Literal(state))),
+  state: Type.Enum(CHECKOUT_STATES),
   items: Type.Array(SoldItemSchema),
   amountTotal: Type.Integer(),
   currency: Type.String(),
@@ -41,7 +42,9 @@ export const CheckoutSchema = Type.Object({
   expiresAt: Nullable(Type.String()),
   amountPaid: Nullable(Type.Integer()),
   failure: Nullable(Type.String()),
-  flags: Type.Array(Type.Union(CHECKOUT_FLAGS.map((flag) => Type.Literal(flag)))),
+  /** Restored, and perhaps announced by the store before: its announcement is held back. */
+  isHeld: Type.Boolean(),
+  flags: Type.Array(Type.Enum(CHECKOUT_FLAGS)),
   createdAt: Type.String(),
   updatedAt: Type.String(),
   completedAt: Nullable(Type.String()),

@@ -1,5 +1,5 @@
 import type { Kysely, Transaction, Updateable } from 'kysely'
-import type { CHECKOUT_FLAGS, Checkout, CheckoutState, NewCheckout } from './checkout.ts'
+import type { Checkout, CheckoutFlag, CheckoutState, NewCheckout } from './checkout.ts'
 import { checkoutLookups, countSales } from './checkout-lookups.ts'
 import { fromRow } from './checkout-row.ts'
 import type { Step } from './step.ts'
@@ -15,8 +15,18 @@ import type { CheckoutsTable, Tables } from './tables.ts'
 
 /** A session that ends sooner is of no use to somebody who still has to find the card. */
 const LIVE_FOR_MS = 60_000
+/** A session that was given a short life is of use for this part of it at the least. */
+const LIVE_FOR_SHARE = 0.5
 /** Longer than a click may take; a row that is still being made after that was left by a process that died. */
 const IN_THE_MAKING_MS = 10_000
+
+/** Whether a buyer who is led back to the checkout has time to pay; one in the making has all of its life before it. */
+function isOfUse({ createdAt, expiresAt }: Checkout, now: Date): boolean {
+  if (expiresAt === null) return true
+  const end = Date.parse(expiresAt)
+  const life = end - Date.parse(createdAt)
+  return end - now.getTime() > Math.min(LIVE_FOR_MS, life * LIVE_FOR_SHARE)
+}
 
 /** The queries behind {@link CheckoutStore}, for any database that Kysely speaks. */
 export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date): CheckoutStore {
@@ -41,7 +51,7 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
   function insert(
     checkout: NewCheckout,
     createdAt: string,
-    { visit, on = db }: { visit?: Visit; on?: Kysely<Tables> } = {},
+    { visit, isHeld = false, on = db }: { visit?: Visit; isHeld?: boolean; on?: Kysely<Tables> } = {},
   ) {
     return on.insertInto('checkouts').values({
       id: checkout.id,
@@ -57,6 +67,7 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
       customer_email: checkout.customerEmail,
       metadata: JSON.stringify(checkout.metadata),
       flags: '[]',
+      held: isHeld ? 1 : 0,
       created_at: createdAt,
       updated_at: now().toISOString(),
     })
@@ -73,17 +84,14 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
       const at = now()
       return step(() =>
         db.transaction().execute(async (transaction) => {
-          const live = await transaction
+          const candidates = await transaction
             .selectFrom('checkouts')
             .selectAll()
             .where('browser', '=', visit.browser)
             .where('fingerprint', '=', visit.fingerprint)
             .where((row) =>
               row.or([
-                row.and([
-                  row('state', '=', 'open'),
-                  row('expires_at', '>', new Date(at.getTime() + LIVE_FOR_MS).toISOString()),
-                ]),
+                row.and([row('state', '=', 'open'), row('expires_at', '>', at.toISOString())]),
                 row.and([
                   row('state', '=', 'creating'),
                   row('created_at', '>', new Date(at.getTime() - IN_THE_MAKING_MS).toISOString()),
@@ -91,18 +99,18 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
               ]),
             )
             .orderBy('created_at', 'desc')
-            .limit(1)
-            .executeTakeFirst()
-          if (live !== undefined) return fromRow(live)
+            .execute()
+          const live = candidates.map(fromRow).find((candidate) => isOfUse(candidate, at))
+          if (live !== undefined) return live
           await insert(checkout, at.toISOString(), { visit, on: transaction }).execute()
           return undefined
         }),
       )
     },
 
-    recordRestored(checkout: NewCheckout, createdAt: string): Promise<boolean> {
+    recordRestored(checkout: NewCheckout, createdAt: string, isHeld = false): Promise<boolean> {
       return step(async () => {
-        const result = await insert(checkout, createdAt)
+        const result = await insert(checkout, createdAt, { isHeld })
           .onConflict((conflict) => conflict.column('id').doNothing())
           .executeTakeFirst()
         return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
@@ -110,28 +118,45 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
     },
 
     recordOpen(id: string, session: OpenedSession): Promise<RecordOutcome> {
-      const facts = {
-        session_id: session.sessionId ?? null,
-        payment_intent_id: session.paymentIntentId ?? null,
-        checkout_url: session.checkoutUrl ?? null,
-        expires_at: session.expiresAt,
-      }
-      return step(async () => {
-        const outcome = await move(id, ['creating', 'unknown', 'failed'], {
-          state: 'open',
-          failure: null,
-          ...facts,
-        })
-        if (outcome !== 'superseded') return outcome
-        const result = await db
-          .updateTable('checkouts')
-          .set({ ...facts, updated_at: now().toISOString() })
-          .where('id', '=', id)
-          .where('state', '=', 'open')
-          .where('session_id', 'is', null)
-          .executeTakeFirst()
-        return result.numUpdatedRows > 0n ? 'recorded' : 'superseded'
-      })
+      return step(() => move(id, ['creating', 'open', 'unknown', 'failed'], opened(session)))
+    },
+
+    recordFound(id: string, session: OpenedSession): Promise<RecordOutcome> {
+      return step(() =>
+        db.transaction().execute(async (transaction) => {
+          const outcome = await move(id, ['creating', 'unknown', 'failed'], opened(session), transaction)
+          if (outcome !== 'superseded') return outcome
+          const result = await transaction
+            .updateTable('checkouts')
+            .set({ ...opened(session), updated_at: now().toISOString() })
+            .where('id', '=', id)
+            .where('state', '=', 'open')
+            .where('session_id', 'is', null)
+            .executeTakeFirst()
+          return result.numUpdatedRows > 0n ? 'recorded' : 'superseded'
+        }),
+      )
+    },
+
+    recordFlag(id: string, flag: CheckoutFlag): Promise<boolean> {
+      return step(() =>
+        db.transaction().execute(async (transaction) => {
+          const row = await transaction
+            .selectFrom('checkouts')
+            .selectAll()
+            .where('id', '=', id)
+            .executeTakeFirst()
+          if (row === undefined) return false
+          const { flags } = fromRow(row)
+          if (flags.includes(flag)) return false
+          await transaction
+            .updateTable('checkouts')
+            .set({ flags: JSON.stringify([...flags, flag]), updated_at: now().toISOString() })
+            .where('id', '=', id)
+            .execute()
+          return true
+        }),
+      )
     },
 
     recordFailed(id: string, reason: string): Promise<RecordOutcome> {
@@ -199,9 +224,9 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
         .onConflict((conflict) => conflict.columns(['sku', 'checkout_id']).doNothing())
         .execute()
       const limit = salesLimits.get(sku)
-      if (limit !== undefined && (await countSales(transaction, sku)) > limit) oversold.push(sku)
+      if (limit !== undefined && (await countSales(transaction, sku, limit + 1)) > limit) oversold.push(sku)
     }
-    const flags: (typeof CHECKOUT_FLAGS)[number][] = []
+    const flags: CheckoutFlag[] = []
     if (oversold.length > 0) flags.push('oversold')
     if (amountMismatch) flags.push('amount-mismatch')
     if (flags.length > 0) {
@@ -226,5 +251,16 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
         .execute()
     }
     return { outcome, oversold }
+  }
+}
+
+function opened(session: OpenedSession): Updateable<CheckoutsTable> {
+  return {
+    state: 'open',
+    failure: null,
+    session_id: session.sessionId ?? null,
+    payment_intent_id: session.paymentIntentId ?? null,
+    checkout_url: session.checkoutUrl ?? null,
+    expires_at: session.expiresAt,
   }
 }

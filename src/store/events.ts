@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { Step } from './step.ts'
 import type { EventStore, PendingEvent } from './store.ts'
 import type { EventsTable, Tables } from './tables.ts'
@@ -6,10 +6,10 @@ import type { EventsTable, Tables } from './tables.ts'
 /** The queries behind {@link EventStore}. */
 export function eventQueries(db: Kysely<Tables>, step: Step, now: () => Date): EventStore {
   /** The update decides who gets an event: of two processes that read the same row only one moves its time on. */
-  async function take(rows: EventsTable[], until: string): Promise<PendingEvent[]> {
+  async function take(on: Transaction<Tables>, rows: EventsTable[], until: string): Promise<PendingEvent[]> {
     const taken: PendingEvent[] = []
     for (const row of rows) {
-      const result = await db
+      const result = await on
         .updateTable('events')
         .set({ next_attempt_at: until, attempts: row.attempts + 1 })
         .where('id', '=', row.id)
@@ -21,8 +21,8 @@ export function eventQueries(db: Kysely<Tables>, step: Step, now: () => Date): E
     return taken
   }
 
-  function due() {
-    return db
+  function due(on: Transaction<Tables>) {
+    return on
       .selectFrom('events')
       .selectAll()
       .where('state', '=', 'pending')
@@ -50,11 +50,21 @@ export function eventQueries(db: Kysely<Tables>, step: Step, now: () => Date): E
     },
 
     claimDue(limit: number, until: string): Promise<PendingEvent[]> {
-      return step(async () => take(await due().orderBy('next_attempt_at').limit(limit).execute(), until))
+      return step(() =>
+        db.transaction().execute(async (transaction) => {
+          const rows = await due(transaction).orderBy('next_attempt_at').limit(limit).execute()
+          return take(transaction, rows, until)
+        }),
+      )
     },
 
     claim(id: string, until: string): Promise<PendingEvent | undefined> {
-      return step(async () => (await take(await due().where('id', '=', id).execute(), until))[0])
+      return step(() =>
+        db.transaction().execute(async (transaction) => {
+          const rows = await due(transaction).where('id', '=', id).execute()
+          return (await take(transaction, rows, until))[0]
+        }),
+      )
     },
 
     recordDone(id: string): Promise<void> {

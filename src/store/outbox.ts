@@ -1,36 +1,38 @@
 import type { Kysely } from 'kysely'
 import { type Announcement, parseAnnouncement } from './announcement.ts'
 import type { Step } from './step.ts'
-import type { Outbox } from './store.ts'
+import type { Attempt, Outbox } from './store.ts'
 import type { AnnouncementsTable, Tables } from './tables.ts'
 
 /** The queries behind {@link Outbox}. */
 export function outboxQueries(db: Kysely<Tables>, step: Step, now: () => Date): Outbox {
   return {
     claimDue(limit: number, until: string): Promise<Announcement[]> {
-      return step(async () => {
-        const rows = await db
-          .selectFrom('announcements')
-          .selectAll()
-          .where('state', '=', 'pending')
-          .where('next_attempt_at', '<=', now().toISOString())
-          .orderBy('next_attempt_at')
-          .limit(limit)
-          .execute()
-        const claimed: Announcement[] = []
-        for (const row of rows) {
-          const attempts = row.attempts + 1
-          const result = await db
-            .updateTable('announcements')
-            .set({ next_attempt_at: until, attempts })
-            .where('id', '=', row.id)
+      return step(() =>
+        db.transaction().execute(async (transaction) => {
+          const rows = await transaction
+            .selectFrom('announcements')
+            .selectAll()
             .where('state', '=', 'pending')
-            .where('attempts', '=', row.attempts)
-            .executeTakeFirst()
-          if (result.numUpdatedRows > 0n) claimed.push(fromRow({ ...row, attempts }))
-        }
-        return claimed
-      })
+            .where('next_attempt_at', '<=', now().toISOString())
+            .orderBy('next_attempt_at')
+            .limit(limit)
+            .execute()
+          const claimed: Announcement[] = []
+          for (const row of rows) {
+            const attempts = row.attempts + 1
+            const result = await transaction
+              .updateTable('announcements')
+              .set({ next_attempt_at: until, attempts })
+              .where('id', '=', row.id)
+              .where('state', '=', 'pending')
+              .where('attempts', '=', row.attempts)
+              .executeTakeFirst()
+            if (result.numUpdatedRows > 0n) claimed.push(fromRow({ ...row, attempts }))
+          }
+          return claimed
+        }),
+      )
     },
 
     recordDelivered(id: string): Promise<void> {
@@ -43,7 +45,7 @@ export function outboxQueries(db: Kysely<Tables>, step: Step, now: () => Date): 
       })
     },
 
-    recordUndelivered(id: string, reason: string, retryAt: string | undefined): Promise<void> {
+    recordUndelivered({ id, attempts }: Attempt, reason: string, retryAt: string | undefined): Promise<void> {
       return step(async () => {
         await db
           .updateTable('announcements')
@@ -53,6 +55,8 @@ export function outboxQueries(db: Kysely<Tables>, step: Step, now: () => Date): 
               : { next_attempt_at: retryAt, last_error: reason },
           )
           .where('id', '=', id)
+          .where('state', '=', 'pending')
+          .where('attempts', '=', attempts)
           .execute()
       })
     },

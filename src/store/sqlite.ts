@@ -18,6 +18,10 @@ import type { Tables } from './tables.ts'
 /** Another process (a command beside the service) holds the file for milliseconds; a click waits this long for it. */
 const LOCK_PATIENCE_MS = 1_000
 const LOCK_POLL_MS = 15
+/** A disk that has become full or read-only is noticed within this time, at the price of one commit in it. */
+const WRITE_PROOF_MS = 10_000
+/** A command that holds the lock for longer than this after the last write keeps the shop from its store. */
+const LOCKED_TOO_LONG_MS = 30_000
 
 /**
  * Opens the SQLite store at `path` (`:memory:` for none), makes its folder, and brings its tables up to date.
@@ -49,16 +53,40 @@ export async function openSqliteStore(
       leases: leaseQueries(db, step, now),
       selections: selectionQueries(db, step, now),
       madeAt: await step(() => madeAt(db, now)),
-      ping: () =>
-        step(async () => {
-          await sql`select 1 from checkouts limit 1`.execute(db)
-        }),
+      ping: pingOf(db, now),
       close: () => db.destroy(),
     }
   } catch (error) {
     if (database?.isOpen) database.close()
     throw asStoreError(error)
   }
+}
+
+/**
+ * Reads at each call, and writes where the last write is no longer recent. It is a real write: on a full disk the lock
+ * alone can still be had, and one that is rolled back again never gets to the disk.
+ */
+function pingOf(db: Kysely<Tables>, now: () => Date): () => Promise<void> {
+  let writtenAt = Number.NEGATIVE_INFINITY
+  return () =>
+    step(async () => {
+      await sql`select 1 from checkouts limit 1`.execute(db)
+      // A clock that was set back must not make an old write look recent.
+      const age = Math.abs(now().getTime() - writtenAt)
+      if (age < WRITE_PROOF_MS) return
+      const value = now().toISOString()
+      try {
+        await db
+          .insertInto('facts')
+          .values({ name: 'written_at', value })
+          .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+          .execute()
+        writtenAt = Date.parse(value)
+      } catch (error) {
+        const isLocked = asStoreError(error).code === 'SQLITE_BUSY'
+        if (!isLocked || age > LOCKED_TOO_LONG_MS) throw error
+      }
+    })
 }
 
 /**
@@ -91,7 +119,11 @@ function kyselyDatabase(database: DatabaseSync): SqliteDatabase {
       return {
         reader: statement.columns().length > 0,
         all: (parameters) => statement.all(...values(parameters)),
-        run: (parameters) => statement.run(...values(parameters)),
+        run: (parameters) =>
+          // A full disk ends the transaction by itself; "there is none" would then hide what has happened.
+          text === 'rollback' && !database.isTransaction
+            ? { changes: 0, lastInsertRowid: 0 }
+            : statement.run(...values(parameters)),
         iterate: (parameters) => statement.iterate(...values(parameters)),
       }
     },

@@ -1,5 +1,5 @@
 import type { Announcement, NewAnnouncement } from './announcement.ts'
-import type { Checkout, CheckoutState, NewCheckout } from './checkout.ts'
+import type { Checkout, CheckoutFlag, CheckoutState, NewCheckout } from './checkout.ts'
 
 /** What is known of the session that Dots opened for a checkout. Times are ISO 8601. */
 export interface OpenedSession {
@@ -65,8 +65,13 @@ export interface CheckoutStore extends CheckoutLookups {
    * just being made), nothing is written and that one is returned. Two clicks at the same moment make one row.
    */
   recordClick(checkout: NewCheckout, visit: Visit): Promise<Checkout | undefined>
-  /** `creating | unknown | failed → open`; an open one that has no session id yet gets it. */
+  /**
+   * Anything but `complete` and `expired` becomes `open` with the session that the buyer was sent to. The click knows
+   * that best: where a walk through Dots' list was quicker with another session, it is overwritten.
+   */
   recordOpen(id: string, session: OpenedSession): Promise<RecordOutcome>
+  /** `creating | unknown | failed → open` with a session that was found; an open one without a session id gets its. */
+  recordFound(id: string, session: OpenedSession): Promise<RecordOutcome>
   /** `creating | unknown → failed`: no session exists. `reason` is an error code, for the desk. */
   recordFailed(id: string, reason: string): Promise<RecordOutcome>
   /** `creating → unknown`: a session may exist at Dots, the sweep will find out. */
@@ -78,8 +83,13 @@ export interface CheckoutStore extends CheckoutLookups {
   recordCompletion(id: string, completion: Completion): Promise<CompletionOutcome>
   /** `creating | open | unknown → expired`. */
   recordExpiry(id: string): Promise<RecordOutcome>
-  /** Writes a checkout that the store has lost, as `creating` at `createdAt`; false where it is there already. */
-  recordRestored(checkout: NewCheckout, createdAt: string): Promise<boolean>
+  /**
+   * Writes a checkout that the store has lost, as `creating` at `createdAt`; false where it is there already. `isHeld`:
+   * it may have been announced before, so its announcement is to be held back.
+   */
+  recordRestored(checkout: NewCheckout, createdAt: string, isHeld?: boolean): Promise<boolean>
+  /** Marks what a person has to look at; false where it was marked so already. */
+  recordFlag(id: string, flag: CheckoutFlag): Promise<boolean>
   /** Notes that Dots was asked and the checkout stays as it is. */
   recordAsked(id: string): Promise<void>
 }
@@ -93,8 +103,8 @@ export interface CheckoutLookups {
   overdue(times: { before: string; askedBefore: string }, limit: number): Promise<Checkout[]>
   /** `creating` and `unknown` ones, and open ones without a session id, made before `before`, the oldest first. */
   unfinished(before: string, limit: number): Promise<Checkout[]>
-  /** How many completed sales had this sku in them. */
-  countSales(sku: string): Promise<number>
+  /** How many completed sales had this sku in them; counted up to `atMost`, so that a long history costs no more. */
+  countSales(sku: string, atMost: number): Promise<number>
   /** How many completed sales came through this signed link. */
   countLinkSales(linkId: string): Promise<number>
   /** The newest first, a page at a time: `after` is the last one of the page before. */
@@ -130,13 +140,16 @@ export interface EventStore {
   prune(before: string): Promise<void>
 }
 
+/** Which announcement, and how often it was tried with this time. */
+export type Attempt = Pick<Announcement, 'id' | 'attempts'>
+
 /** The announcements of paid orders, written with the completion and sent afterwards. */
 export interface Outbox {
   /** Takes announcements that are due, so that no other process sends them before `until` (ISO 8601). */
   claimDue(limit: number, until: string): Promise<Announcement[]>
   recordDelivered(id: string): Promise<void>
-  /** `retryAt` undefined: given up. */
-  recordUndelivered(id: string, reason: string, retryAt: string | undefined): Promise<void>
+  /** `retryAt` undefined: given up. Of an attempt that is not the last any more nothing is recorded. */
+  recordUndelivered(attempt: Attempt, reason: string, retryAt: string | undefined): Promise<void>
   /** The announcement of a checkout, however it stands. */
   find(checkoutId: string): Promise<Announcement | undefined>
   /** Sends one that is held back; false where there is none. */
@@ -179,7 +192,11 @@ export interface Store {
   readonly selections: SelectionStore
   /** When this store was made (ISO 8601): sessions older than that were sold under another one. */
   readonly madeAt: string
-  /** Resolves when the store can be read and written. @throws StoreError */
+  /**
+   * Resolves when the store can be read, and could be written within the last seconds: what it writes for that is one
+   * row, every so often, however often it is asked. A lock that somebody else holds is not counted against it at once.
+   * @throws StoreError
+   */
   ping(): Promise<void>
   close(): Promise<void>
 }

@@ -27,6 +27,7 @@ export interface CheckoutsTable {
   amount_paid: number | null
   failure: string | null
   flags: string
+  held: number
   asked_at: string | null
   link_id: string | null
   browser: string | null

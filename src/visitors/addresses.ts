@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { AppError } from '../errors.ts'
 
 /** Where a request goes whose address cannot be read: past every hook and limit to one clean refusal. */
-const UNREADABLE = '/unreadable-address'
+export const UNREADABLE = '/unreadable-address'
 /** UCP's permalinks ask for 2,048 octets at the least; four times that is beyond every link that a mail tool makes. */
 const LONGEST_ADDRESS = 8_192
 

@@ -2,6 +2,7 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { AppError } from '../errors.ts'
+import { UNREADABLE } from './addresses.ts'
 
 /** Looking around costs us little beside a buy attempt, which ends in a call to Dots. */
 const LOOKING_SHARE = 10
@@ -28,8 +29,8 @@ export interface RateLimitOptions {
 }
 
 /**
- * Limits by client address, before anything is parsed: buy links and unknown paths share one allowance, everything
- * else ten times as much, health checks are free.
+ * Limits by client address, before anything is parsed: buy links and paths that are unknown or cannot be read share one
+ * allowance, everything else ten times as much, health checks are free.
  */
 export const rateLimits = fp<RateLimitOptions>(
   async (app, { max, windowSeconds }) => {
@@ -53,5 +54,6 @@ export const rateLimits = fp<RateLimitOptions>(
 function areaOf(request: FastifyRequest): 'health' | 'buying' | 'looking' {
   const route = request.is404 ? undefined : request.routeOptions.url
   if (route === '/healthz' || route === '/readyz') return 'health'
-  return route === undefined || route === '/buy' || route.startsWith('/buy/') ? 'buying' : 'looking'
+  if (route === undefined || route === UNREADABLE) return 'buying'
+  return route === '/buy' || route.startsWith('/buy/') ? 'buying' : 'looking'
 }

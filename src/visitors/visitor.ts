@@ -56,7 +56,7 @@ const PREVIEW =
 /** Tells by its headers who asks. Headers can lie; the answer to a liar harms nobody but the liar. */
 export function whoIsAsking(headers: IncomingHttpHeaders): Visitor {
   if (isPrefetch(headers)) return 'prefetch'
-  const destination = single(headers['sec-fetch-dest'])
+  const destination = headers['sec-fetch-dest']
   if (destination !== undefined && !DOCUMENTS.has(destination.trim().toLowerCase())) return 'subresource'
   return isPreviewAgent(headers['user-agent'] ?? '') ? 'preview' : 'buyer'
 }
@@ -65,15 +65,11 @@ export function whoIsAsking(headers: IncomingHttpHeaders): Visitor {
 const DOCUMENTS = new Set(['document', 'frame', 'iframe', 'fencedframe'])
 
 function isPrefetch(headers: IncomingHttpHeaders): boolean {
-  const purposes = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'].map((name) => single(headers[name]) ?? '')
+  const purposes = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'].map((name) => String(headers[name] ?? ''))
   return purposes.some((purpose) => /\b(?:prefetch|prerender|preview)\b/i.test(purpose))
 }
 
 function isPreviewAgent(agent: string): boolean {
   if (PREVIEW.test(agent)) return true
   return !TOOL.test(agent) && isKnownBot(agent)
-}
-
-function single(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header[0] : header
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 
 import { CatalogError, parseCatalog, readCatalog } from '../../src/catalog/catalog.ts'
 
@@ -67,6 +67,70 @@ describe('a good catalog', () => {
     expect(catalog.size).toBe(100_000)
     for (const n of [0, 50_000, 99_999]) expect(catalog.find(`p-${n}`)?.amount).toBe(n + 1)
     expect(catalog.find('p-100000')).toBeUndefined()
+  })
+})
+
+describe('what is on sale', () => {
+  const at = (second: number) => new Date(`2026-11-22T10:00:0${second}Z`)
+  const time = (second: number) => at(second).toISOString()
+  const load = () =>
+    parseCatalog(
+      JSON.stringify({
+        products: [
+          { ...tee, sku: 'always' },
+          { ...tee, sku: 'never', active: false, starts_at: time(3) },
+          { ...tee, sku: 'early', ends_at: time(2) },
+          { ...tee, sku: 'late', starts_at: time(4) },
+          { ...tee, sku: 'short', starts_at: time(2), ends_at: time(4) },
+        ],
+      }),
+    )
+  const EXPECTED = [
+    ['always', 'early'],
+    ['always', 'early'],
+    ['always', 'short'],
+    ['always', 'short'],
+    ['always', 'late'],
+    ['always', 'late'],
+  ]
+
+  it.each<[string, number[]]>([
+    ['on', [0, 1, 2, 3, 4, 5]],
+    ['back', [5, 4, 3, 2, 1, 0]],
+    ['to and fro', [3, 0, 5, 2, 4, 1, 3]],
+  ])('is right to the second, in the order of the file, while the clock goes %s', async (_how, seconds) => {
+    const catalog = await load()
+    for (const second of seconds) {
+      expect(catalog.onSale(at(second)).map(({ sku }) => sku)).toEqual(EXPECTED[second])
+    }
+    expect(catalog.onSale(new Date(at(2).getTime() - 1)).map(({ sku }) => sku)).toEqual(EXPECTED[1])
+  })
+
+  it('is the same list until a sale begins or ends', async () => {
+    const catalog = await load()
+    const list = catalog.onSale(at(0))
+    expect(catalog.onSale(at(1))).toBe(list)
+    expect(catalog.onSale(at(2))).not.toBe(list)
+    expect(Object.isFrozen(list)).toBe(true)
+  })
+
+  it('reads the dates of a large catalog while it is loaded, and never again', async () => {
+    const products = Array.from({ length: 2500 }, (_, n) => ({
+      ...tee,
+      sku: `p-${n}`,
+      starts_at: time(0),
+      ends_at: new Date(at(0).getTime() + (n + 1) * 1000).toISOString(),
+    }))
+    const catalog = await parseCatalog(JSON.stringify({ products }))
+    const parse = vi.spyOn(Date, 'parse')
+    try {
+      for (let second = 0; second < 5; second++) {
+        expect(catalog.onSale(at(second))).toHaveLength(2500 - second)
+      }
+      expect(parse).not.toHaveBeenCalled()
+    } finally {
+      parse.mockRestore()
+    }
   })
 })
 

@@ -59,6 +59,17 @@ describe('check-catalog', () => {
       'catalog.json  there is no file catalog.json: create it, or set CATALOG_PATH to where the catalog is\n',
     )
   })
+
+  it('takes what is empty or blank as absent, as the service does', async () => {
+    await writeFile(join(folder, 'other.json'), GOOD)
+    const dotenv = join(folder, '.env')
+    await writeFile(dotenv, 'CATALOG_PATH=other.json\n')
+    for (const blank of ['', '  ']) {
+      expect((await check([], { CATALOG_PATH: blank })).stdout).toBe('other.json: 1 product, fine\n')
+    }
+    expect((await check([], { CATALOG_PATH: 'none.json' })).stderr).toContain('none.json')
+    await rm(dotenv)
+  })
 })
 
 describe('the files in the repository', () => {

@@ -43,7 +43,14 @@ describe('accepts', () => {
     ['an https image', { images: ['https://shop.example:8443/tee.jpg?x=1#y'] }],
     [
       'an http image on this machine',
-      { images: ['http://localhost:3000/a', 'http://127.0.0.1/a', 'http://[::1]/a'] },
+      {
+        images: [
+          'http://localhost:3000/a',
+          'http://127.0.0.1/a',
+          'http://[::1]/a',
+          'http://shop.localhost/a',
+        ],
+      },
     ],
     ['no more than a message after completion', { after_completion: { custom_message: 'Bye.' } }],
     ['an https redirect', { after_completion: { redirect_url: 'https://shop.example/thanks' } }],

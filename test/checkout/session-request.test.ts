@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { CREDENTIALS, type Service, startService } from '../service.ts'
-import { click, lastAsked, rowsOf, sessionsOf } from './clicks.ts'
+import { checkoutOf, click, lastAsked, rowsOf, sessionsOf } from './clicks.ts'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
@@ -178,6 +178,31 @@ test("a cart's metadata keeps each product's own with its line", async () => {
   expect(metadata).toMatchObject({ items: 'tee:2,mug:2', amount_total: '7400' })
 })
 
+test('products that differ in their sku alone are one line for Dots, and stay apart for the shop', async () => {
+  const pin = { name: 'Pin', description: 'Brass.', amount: 300, images: ['https://shop.example/pin.jpg'] }
+  const shop = await startService({
+    products: [
+      { ...pin, sku: 'pin-left', metadata: { metal: 'brass', box: '1' } },
+      { ...pin, sku: 'pin-gold', metadata: { metal: 'gold', box: '1' } },
+      { ...pin, sku: 'pin-right', metadata: { box: '1', metal: 'brass' } },
+    ],
+  })
+  const { checkoutId } = await click(shop, '/buy/pin-left:2,pin-gold:1,pin-right:3')
+  const { line_items, metadata } = lastAsked(shop)
+  expect(line_items.map(({ price_data, quantity }) => [price_data.product_data.metadata, quantity])).toEqual([
+    [{ metal: 'brass', box: '1' }, 5],
+    [{ metal: 'gold', box: '1' }, 1],
+  ])
+  expect(metadata).toMatchObject({ items: 'pin-left:2,pin-gold:1,pin-right:3', amount_total: '1800' })
+  const { items, amountTotal } = await checkoutOf(shop, checkoutId)
+  expect(items.map(({ sku, quantity }) => [sku, quantity])).toEqual([
+    ['pin-left', 2],
+    ['pin-gold', 1],
+    ['pin-right', 3],
+  ])
+  expect(amountTotal).toBe(1800)
+})
+
 test('what was sold is continued in a second key beyond five hundred characters', async () => {
   const products = Array.from({ length: 45 }, (_, n) => ({
     sku: `${n}-`.padEnd(64, 'x'),
@@ -211,6 +236,19 @@ test('a session lives as long as its shortest-lived product says, and as the set
     await click(shop, path)
     expect(`${path} ${lastAsked(shop).expires_in}`).toBe(`${path} ${seconds}`)
   }
+})
+
+test.each(['GET', 'POST'])('a %s asks the store once for the sales of a limited product', async (method) => {
+  const print = {
+    sku: 'print',
+    name: 'Print',
+    amount: 6500,
+    restrictions: { completed_sessions: { limit: 5 } },
+  }
+  const shop = await startService({ products: [print] })
+  const counted = vi.spyOn(shop.app.store.checkouts, 'countSales')
+  await click(shop, '/buy/print', { method })
+  expect(counted.mock.calls).toEqual([['print', 5]])
 })
 
 test('two clicks are two sessions', async () => {

@@ -1,5 +1,10 @@
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { UnkeptClicks } from '../../src/checkout/unkept-clicks.ts'
+import type { Checkout } from '../../src/store/checkout.ts'
+import { openStore } from '../../src/store/open-store.ts'
+import { NEW_CHECKOUT } from '../contract/store.ts'
 import { startService } from '../service.ts'
 
 test('a buyer whose click the store could not keep is known at the return, and the sale is complete once', async () => {
@@ -27,4 +32,43 @@ test('an id that nobody clicked for stays unknown', async () => {
   const page = await shop.get('/success?checkout=7f0c7f0c-7f0c-4f0c-8f0c-7f0c7f0c7f0c')
   expect(page.status).toBe(404)
   expect(shop.sandbox.requests).toHaveLength(0)
+})
+
+/** A click whose session lives for so long. */
+function clickOf(id: string, lifeMs: number) {
+  const createdAt = '2026-11-22T10:00:00.000Z'
+  const expiresAt = new Date(Date.parse(createdAt) + lifeMs).toISOString()
+  const session = { sessionId: `s-${id}`, paymentIntentId: undefined, checkoutUrl: undefined, expiresAt }
+  return { checkout: { ...NEW_CHECKOUT, id }, session, createdAt }
+}
+
+async function restoreAll(unkept: UnkeptClicks, ids: readonly string[]): Promise<(string | undefined)[]> {
+  const store = await openStore('sqlite::memory:')
+  const restored: (Checkout | undefined)[] = []
+  for (const id of ids) restored.push(await unkept.restore(id, store.checkouts))
+  await store.close()
+  return restored.map((checkout) => checkout?.id)
+}
+
+test('of more clicks than there is room for, the newest are known', async () => {
+  const unkept = new UnkeptClicks({ most: 2 })
+  for (const id of ['a', 'b', 'c']) unkept.remember(clickOf(id, 60_000))
+  expect(await restoreAll(unkept, ['a', 'b', 'c'])).toEqual([undefined, 'b', 'c'])
+})
+
+test('a click is forgotten some time after its session has ended, and no sooner', async () => {
+  const unkept = new UnkeptClicks({ keptBeyondEndMs: 50 })
+  unkept.remember(clickOf('ended', 50))
+  unkept.remember(clickOf('alive', 60_000))
+  unkept.remember(clickOf('beyond all timers', 100 * 365 * 86_400_000))
+  await sleep(200)
+  expect(await restoreAll(unkept, ['ended', 'alive', 'beyond all timers'])).toEqual([
+    undefined,
+    'alive',
+    'beyond all timers',
+  ])
+  const patient = new UnkeptClicks()
+  patient.remember(clickOf('just ended', 0))
+  await sleep(50)
+  expect(await restoreAll(patient, ['just ended'])).toEqual(['just ended'])
 })

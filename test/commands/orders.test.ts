@@ -65,6 +65,7 @@ test('it filters by state, product, day and time', async () => {
   expect(await ids('--day', '2026-02-01')).toEqual([paid.checkoutId])
   expect(await ids('--since', '1h')).toEqual([expired.checkoutId])
   expect(await ids('--since', '2026-02-01')).toEqual([expired.checkoutId, paid.checkoutId])
+  expect(await ids('--since', '2026-02-01T00:00')).toEqual([expired.checkoutId, paid.checkoutId])
 })
 
 test('more checkouts than a page are all listed, each once', async () => {

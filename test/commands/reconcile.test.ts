@@ -79,7 +79,7 @@ test('a lost store is rebuilt from what Dots lists alone; its sales are announce
       }),
     )
   const restored = await after()
-  expect(restored.map(facts)).toEqual(before)
+  expect(restored.map(facts)).toEqual(before.map((checkout, index) => ({ ...checkout, isHeld: index < 3 })))
   expect(restored.map(({ completedAt }) => completedAt !== null)).toEqual([true, true, true, false])
   expect(rows(shop, 'sales')).toHaveLength(4)
   await sleep(300)

@@ -63,8 +63,13 @@ type Transition = (checkouts: CheckoutStore, id: string) => Promise<RecordOutcom
 const TRANSITIONS: Record<string, { to: CheckoutState; from: CheckoutState[]; run: Transition }> = {
   recordOpen: {
     to: 'open',
-    from: ['creating', 'unknown', 'failed'],
+    from: ['creating', 'open', 'unknown', 'failed'],
     run: (checkouts, id) => checkouts.recordOpen(id, SESSION),
+  },
+  recordFound: {
+    to: 'open',
+    from: ['creating', 'unknown', 'failed'],
+    run: (checkouts, id) => checkouts.recordFound(id, SESSION),
   },
   recordFailed: {
     to: 'failed',
@@ -159,6 +164,7 @@ export function storeContract(
         amountPaid: null,
         failure: null,
         flags: [],
+        isHeld: false,
         createdAt: EARLY.toISOString(),
         updatedAt: EARLY.toISOString(),
         completedAt: null,

@@ -50,6 +50,15 @@ export function visitsContract(
       expect(await click('c')).toBeUndefined()
     })
 
+    test('a second click finds a short checkout for the first half of its life', async () => {
+      await click('a')
+      await openUntil('a', 60)
+      clock = new Date(at(29))
+      expect(await click('b')).toMatchObject({ id: 'a', state: 'open' })
+      clock = new Date(at(31))
+      expect(await click('c')).toBeUndefined()
+    })
+
     test.each([
       ['another browser', { ...VISIT, browser: 'browser-2' }],
       ['another cart', { ...VISIT, fingerprint: 'cart-2' }],
@@ -89,8 +98,15 @@ export function visitsContract(
         expiresAt: at(600),
       })
       expect((await store.checkouts.unfinished(at(1), 10)).map(({ id }) => id)).toEqual(['b'])
-      expect(await openUntil('b', 700)).toBe('recorded')
-      expect(await openUntil('b', 800, 'another')).toBe('superseded')
+      const found = (sessionId: string) =>
+        store.checkouts.recordFound('b', {
+          sessionId,
+          paymentIntentId: undefined,
+          checkoutUrl: 'https://pay.example/c',
+          expiresAt: at(700),
+        })
+      expect(await found('session-b')).toBe('recorded')
+      expect(await found('another')).toBe('superseded')
       expect(await store.checkouts.find('b')).toMatchObject({ sessionId: 'session-b', state: 'open' })
       expect(await store.checkouts.unfinished(at(1), 10)).toEqual([])
     })
@@ -105,6 +121,31 @@ export function visitsContract(
       })
       await store.checkouts.recordAsked('a')
       expect(await store.checkouts.unfinished(at(1), 10)).toEqual([])
+    })
+
+    test('the session that the buyer was sent to takes the place of one that was found', async () => {
+      await click('a')
+      await openUntil('a', 600, 'found')
+      expect(await openUntil('a', 700, 'sent-to')).toBe('recorded')
+      expect(await store.checkouts.find('a')).toMatchObject({ sessionId: 'sent-to', expiresAt: at(700) })
+    })
+
+    test('a flag is set once, beside the others', async () => {
+      await click('a')
+      await store.checkouts.recordCompletion('a', completion({ amountMismatch: true }))
+      expect(await store.checkouts.recordFlag('a', 'paid-twice')).toBe(true)
+      expect(await store.checkouts.recordFlag('a', 'paid-twice')).toBe(false)
+      expect(await store.checkouts.recordFlag('nobody', 'paid-twice')).toBe(false)
+      expect(await store.checkouts.find('a')).toMatchObject({ flags: ['amount-mismatch', 'paid-twice'] })
+    })
+
+    test('a restored checkout remembers that its announcement is held back', async () => {
+      const { checkouts } = store
+      expect(await checkouts.recordRestored({ ...NEW_CHECKOUT, id: 'held' }, at(-9), true)).toBe(true)
+      expect(await checkouts.recordRestored({ ...NEW_CHECKOUT, id: 'held' }, at(-9), false)).toBe(false)
+      expect(await checkouts.recordRestored({ ...NEW_CHECKOUT, id: 'free' }, at(-9))).toBe(true)
+      expect(await checkouts.find('held')).toMatchObject({ isHeld: true, createdAt: at(-9) })
+      expect(await checkouts.find('free')).toMatchObject({ isHeld: false })
     })
 
     test('a signed link counts its completed sales alone', async () => {

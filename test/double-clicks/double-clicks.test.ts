@@ -4,6 +4,7 @@ import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { buildLink } from '../../src/links/link-builder.ts'
 import { EVERY_TIME, sessionsOf } from '../checkout/clicks.ts'
+import { completion } from '../contract/store.ts'
 import { CREDENTIALS, freePort, type Service, startService } from '../service.ts'
 import { calls, returning, visit } from './visit.ts'
 
@@ -242,7 +243,46 @@ describe('a session older than a minute', () => {
   })
 })
 
+describe('a session with a short life', () => {
+  const start = new Date('2026-11-22T10:00:00Z')
+  const products = [{ sku: 'tee', name: 'Tee', amount: 2500, expires_in: 60 }]
+
+  test('is gone back to in the first half of it', async () => {
+    let now = start
+    const { shop, first } = await returning({ products, now: () => now })
+    now = new Date(start.getTime() + 20_000)
+    expect((await visit(shop, '/buy/tee', first.cookie)).to).toBe(first.to)
+    now = new Date(start.getTime() + 40_000)
+    expect((await visit(shop, '/buy/tee', first.cookie)).to).not.toBe(first.to)
+    expect(calls(shop, 'create')).toBe(2)
+  })
+})
+
 describe('a session that was paid within its first minute', () => {
+  test('is not used again by a click that waited for it', async () => {
+    const { shop, first } = await returning()
+    shop.sandbox.hold()
+    const opening = visit(shop, '/buy/mug', first.cookie)
+    await vi.waitUntil(() => calls(shop, 'create') > 1)
+    const { checkouts } = shop.app.store
+    const { recordClick } = checkouts
+    vi.spyOn(checkouts, 'recordClick').mockImplementationOnce(async (checkout, who) => {
+      const live = await recordClick(checkout, who)
+      expect(live?.state).toBe('creating')
+      // Opened and paid before the second click looks for the first time.
+      shop.sandbox.release()
+      await opening
+      expect(await checkouts.recordCompletion(live?.id ?? '', completion())).toMatchObject({
+        outcome: 'recorded',
+      })
+      return live
+    })
+    const two = await visit(shop, '/buy/mug', first.cookie)
+    const one = await opening
+    expect([one.status, two.status]).toEqual([302, 302])
+    expect(two.to).not.toBe(one.to)
+  })
+
   test('is not used again once the shop knows', async () => {
     const { shop, first, session } = await returning()
     await shop.sandbox.pay(session)

@@ -8,8 +8,10 @@ export async function slowDots(answerAfterMs: number) {
   dots.url = await web(async (request, response) => {
     request.resume()
     dots.most = Math.max(dots.most, ++dots.inFlight)
+    // A caller that has hung up is no call in flight any more.
+    response.once('close', () => dots.inFlight--)
     await sleep(answerAfterMs)
-    dots.inFlight--
+    if (response.destroyed) return
     const id = randomUUID()
     dots.sessions++
     response

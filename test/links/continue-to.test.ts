@@ -70,10 +70,6 @@ describe('continue_to', () => {
     expect(resolve('/buying-guide')).toBe('/buying-guide')
   })
 
-  test('the path of PUBLIC_URL does not hide the buy route', () => {
-    expect(resolveContinueTo('/shop/buy/tee', new URL('https://a.example/shop/'))).toBeUndefined()
-  })
-
   test('whatever comes, the buyer stays on our origin', () => {
     const piece = fc.constantFrom(
       '/',

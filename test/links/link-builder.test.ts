@@ -19,12 +19,6 @@ describe('building a link', () => {
     expect(buildLink({ publicUrl, items })).toBe('https://shop.example/buy/tee:2,~YSBi:1')
   })
 
-  test('the path of PUBLIC_URL stands before it', () => {
-    expect(buildLink({ publicUrl: new URL('https://a.example/shop/'), items: tee })).toBe(
-      'https://a.example/shop/buy/tee',
-    )
-  })
-
   test('parameters come in canonical order and are read back as they were given', () => {
     const parameters = {
       attribution: { utm_source: 'mail', affiliate: 'x' },

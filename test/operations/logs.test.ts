@@ -76,6 +76,27 @@ test('nothing private is in the log, at the most talkative level', async () => {
   expectNothingPrivate(shop)
 })
 
+test('what is no request of HTTP is answered and leaves no byte of it in the log', async () => {
+  const shop = await startService({ env: { LOG_LEVEL: 'trace' } })
+  const email = 'jane@example.com'
+  const requests: [status: number, text: string][] = [
+    [400, `GET /buy/tee?email=${email} HTTP/9.9\r\n\r\n`],
+    [400, `GET /buy/tee?email=${email} HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n`],
+    [431, `GET /buy/tee HTTP/1.1\r\nhost: x\r\ncookie: ${email.repeat(2_000)}\r\n\r\n`],
+  ]
+  for (const [status, text] of requests) {
+    const [head] = (await sendRaw(shop, text)).split('\r\n\r\n')
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [A-Z]`))
+    expect(head).toContain('\r\ncache-control: no-store\r\n')
+  }
+  expect(shop.log.filter(({ msg }) => msg === 'not a request').map(({ status }) => status)).toEqual(
+    requests.map(([status]) => status),
+  )
+  // A buffer is logged as the numbers of its bytes.
+  for (const trace of [email, [...Buffer.from(email)].join(','), 'rawPacket'])
+    expect(shop.logText()).not.toContain(trace)
+})
+
 test("neither a payment nor Dots' faults bring anything private into the log", async () => {
   const shop = await startService({ env: { LOG_LEVEL: 'trace' } })
   const { checkoutId, session } = await click(shop, '/buy/tee?email=jane@example.com&metadata_x=needle')

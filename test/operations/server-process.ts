@@ -22,8 +22,8 @@ export interface ServerProcess {
 }
 
 /** Runs the server with these settings and nothing else of this environment. It is gone when the test is over. */
-export function runServer(env: Record<string, string>, cwd: string): ServerProcess {
-  const child = spawn(process.execPath, [SERVER], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+export function runServer(env: Record<string, string>, cwd: string, script = SERVER): ServerProcess {
+  const child = spawn(process.execPath, [script], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -106,6 +106,21 @@ test('a store that cannot be opened stops the start in one line', async () => {
   expect(server.output()).not.toContain('"stack"')
 })
 
+test('what is weak or without effect is told once at the start, and the shop opens', async () => {
+  const { start } = await deploy()
+  const server = await start({ LINK_SIGNING_SECRET: 'hunter2', ADMIN_TOKEN: 'hunter3' })
+  const told = () => server.log().filter(({ level }) => level === 40)
+  await expect
+    .poll(() => told().map(({ msg }) => String(msg).split(':')[0]))
+    .toEqual([
+      'DOTS_WEBHOOK_SECRET is not set',
+      'LINK_SIGNING_SECRET is weak',
+      'ADMIN_TOKEN has no effect',
+      'ADMIN_TOKEN is weak',
+    ])
+  expect(server.output()).not.toContain('hunter')
+})
+
 test('a port that somebody else has stops the start in one line', async () => {
   const { env, folder } = await deploy()
   const holder = createServer().listen(Number(env.PORT), '127.0.0.1')

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { type Deployment, deploy, type ServerProcess } from './server-process.ts'
+import { type Deployment, deploy, runServer, type ServerProcess } from './server-process.ts'
 
 /** Longer than the time in which `/readyz` tells balancers to look elsewhere. */
 const PAST_GRACE_MS = 1_400
@@ -129,4 +130,14 @@ test('a process killed in the middle of a click leaves the row, and a store that
   await shop.start()
   expect((await shop.get('/buy/tee')).status).toBe(302)
   expect(statesIn(shop.databasePath).toSorted()).toContain('open')
+})
+
+test('what cannot be closed is told with its code, and the exit code is 1', async () => {
+  const shop = await deploy()
+  const server = runServer(shop.env, shop.folder, resolve(import.meta.dirname, 'unclosable-server.ts'))
+  await vi.waitUntil(() => server.output().includes('open'), { timeout: 15_000, interval: 20 })
+  server.child.kill('SIGTERM')
+  expect(await server.ended).toEqual({ code: 1, signal: null })
+  expect(server.log().at(-1)).toMatchObject({ level: 50, drained: false, code: 'EBUSY' })
+  expect(server.output()).not.toContain('"stack"')
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
-import { bestLocale, decimalAmount, formatCount, formatMoney, keptFormatters } from '../../src/pages/money.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { bestLocale, decimalAmount, formatCount, formatMoney } from '../../src/pages/money.ts'
 
 describe('formatMoney', () => {
   test('cents are written as the locale writes them', () => {
@@ -30,8 +30,19 @@ describe('formatMoney', () => {
   })
 
   test('ten thousand locales from strangers keep no more than a hundred formatters', () => {
-    for (let count = 0; count < 10_000; count++) formatMoney(1, 'usd', `xx-${count}`)
-    expect(keptFormatters()).toBeLessThanOrEqual(100)
+    const strangers = Array.from({ length: 10_000 }, (_, count) => `xx-${count}`)
+    for (const locale of strangers) formatMoney(1, 'usd', locale)
+    const made = vi.spyOn(Intl, 'NumberFormat')
+    try {
+      for (const locale of strangers.slice(-90)) formatMoney(1, 'usd', locale)
+      const again = made.mock.calls.length
+      expect(again).toBeLessThanOrEqual(2)
+      // Of those before, none is kept: each is made anew.
+      for (const locale of strangers.slice(-300, -100)) formatMoney(1, 'usd', locale)
+      expect(made.mock.calls.length - again).toBeGreaterThanOrEqual(200)
+    } finally {
+      made.mockRestore()
+    }
     expect(formatMoney(2500, 'usd', 'en-US')).toBe('$25.00')
   })
 })

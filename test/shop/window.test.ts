@@ -26,6 +26,18 @@ test('the shop window shows what can be bought now, each with its Buy link', asy
   expect(shop.sandbox.requests).toEqual([])
 })
 
+test('a sale that begins or ends is seen at once, however often the window was looked at before', async () => {
+  let now = new Date('2026-11-22T09:59:59.999Z')
+  const products = [
+    { sku: 'early', name: 'Early', amount: 100, ends_at: '2026-11-22T10:00:00Z' },
+    { sku: 'late', name: 'Late', amount: 100, starts_at: '2026-11-22T10:00:00Z' },
+  ]
+  const shop = await startService({ products, now: () => now })
+  for (let look = 0; look < 2; look++) expect(buyLinksIn(await windowOf(shop))).toEqual(['/buy/early'])
+  now = new Date('2026-11-22T10:00:00Z')
+  expect(buyLinksIn(await windowOf(shop))).toEqual(['/buy/late'])
+})
+
 test('every Buy link in the window sells, whatever signs the sku has', async () => {
   const skus = ['plain-1', 'Größe_2', 'a/b', 'C:1,2', '50%', '..']
   const shop = await startService({ products: skus.map((sku) => ({ sku, name: sku, amount: 100 })) })

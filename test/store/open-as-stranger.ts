@@ -1,8 +1,8 @@
 import { openStore } from '../../src/store/open-store.ts'
 import { StoreError } from '../../src/store/store.ts'
 
-// A process without rights of its own: `node open-as-stranger.ts DATABASE_URL`. It prints the code of the StoreError
-// that it met when it opened the store and wrote to it. File permissions mean nothing to root, so it steps down first.
+// A process without rights of its own: `node open-as-stranger.ts DATABASE_URL [ping]`. It prints the code of the
+// StoreError that it met when it opened the store and wrote to it, or pinged it. File permissions mean nothing to root, so it steps down first.
 
 const NOBODY = 65_534
 if (process.getuid?.() === 0) {
@@ -11,6 +11,11 @@ if (process.getuid?.() === 0) {
 }
 try {
   const store = await openStore(process.argv[2] ?? '')
+  if (process.argv[3] === 'ping') {
+    await store.ping()
+    console.log('well')
+    process.exit(0)
+  }
   const outcome = await store.checkouts.recordExpiry('nobody')
   await store.checkouts.recordCreating({
     id: 'x',

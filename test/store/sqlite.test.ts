@@ -91,6 +91,66 @@ test('the folder of the file is made', async () => {
   await expect(store.ping()).resolves.toBeUndefined()
 })
 
+describe('a ping', () => {
+  const SECOND = 1_000
+
+  async function pinged() {
+    const path = join(await ground(), 'shop.db')
+    let time = Date.parse('2026-11-22T10:00:00Z')
+    const store = await openStore(`sqlite:${path}`, { now: () => new Date(time) })
+    onTestFinished(() => store.close())
+    await store.ping()
+    return {
+      store,
+      path,
+      forward: (ms: number) => {
+        time += ms
+      },
+    }
+  }
+
+  test('writes, and not each time', async () => {
+    const { store, path, forward } = await pinged()
+    const other = connection(path)
+    // The number changes with each commit of another connection (sqlite.org/pragma.html#pragma_data_version).
+    const version = () => other.prepare('pragma data_version').get()?.data_version
+    const before = version()
+    for (let n = 0; n < 9; n++) {
+      forward(SECOND)
+      await store.ping()
+    }
+    expect(version()).toBe(before)
+    forward(SECOND)
+    await store.ping()
+    expect(version()).not.toBe(before)
+  })
+
+  test('a lock that is held for a moment does no harm, one that is held on does', async () => {
+    const { store, path, forward } = await pinged()
+    const other = connection(path)
+    other.exec('begin immediate')
+    forward(20 * SECOND)
+    const start = performance.now()
+    await store.ping()
+    expect(performance.now() - start).toBeLessThan(500)
+    forward(20 * SECOND)
+    expect(await codeOf(store.ping())).toBe('SQLITE_BUSY')
+    other.exec('rollback')
+    await expect(store.ping()).resolves.toBeUndefined()
+  })
+
+  test('a store that can be read and not written fails it', async () => {
+    const folder = await ground()
+    const path = join(folder, 'shop.db')
+    await (await openStore(`sqlite:${path}`)).close()
+    await chmod(folder, 0o777)
+    await chmod(path, 0o444)
+    const { lines, ended } = run('open-as-stranger.ts', `sqlite:${path}`, 'ping')
+    await ended
+    expect(lines).toEqual(['SQLITE_READONLY'])
+  })
+})
+
 test('a store in memory works, and each is its own', async () => {
   const [one, other] = [await opened(':memory:'), await opened(':memory:')]
   await one.checkouts.recordCreating(NEW_CHECKOUT)

@@ -8,6 +8,10 @@ export const orders: Migration = {
       .addColumn('flags', 'text', (column) => column.notNull().defaultTo('[]'))
       .execute()
     await db.schema.alterTable('checkouts').addColumn('asked_at', 'text').execute()
+    await db.schema
+      .alterTable('checkouts')
+      .addColumn('held', 'integer', (column) => column.notNull().defaultTo(0))
+      .execute()
 
     await db.schema
       .createTable('sales')

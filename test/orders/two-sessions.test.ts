@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { checkoutOf, click, EVERY_TIME, sessionsOf } from '../checkout/clicks.ts'
+import { startService } from '../service.ts'
+import { startReceiver } from './receiver.ts'
+import { movableClock, NO_LOOPS, payQuietly } from './sale.ts'
+
+const SWEEPING = { ...NO_LOOPS, sweepEveryMs: 30, deliverEveryMs: 30, callsPerMinute: 60_000 }
+
+test('a walk that meets the lost first attempt of a click leaves the click alone', async () => {
+  const shop = await startService({ ordersPace: SWEEPING })
+  shop.sandbox.failNext('done-then-reset', 1, 'create')
+  const answering = shop.get('/buy/tee')
+  const walking = setInterval(() => void shop.app.store.leases.writeNote('sweep', undefined), 10)
+  const answer = await answering
+  clearInterval(walking)
+  const location = answer.headers.get('location')
+  const [lost, used] = sessionsOf(shop)
+  expect(sessionsOf(shop)).toHaveLength(2)
+  expect(location).toBe(used?.checkout_session_url)
+  const id = String(used?.metadata?.checkout_id)
+  expect(lost?.metadata?.checkout_id).toBe(id)
+  expect((await checkoutOf(shop, id)).sessionId).toBe(used?.id)
+  if (used === undefined) throw new Error('there is no second session')
+  await payQuietly(shop, used)
+  const page = await (await shop.get(`/success?checkout=${id}`)).text()
+  expect(page).toContain('Your payment is complete')
+})
+
+test('a second paid session of one checkout is flagged and told once, and announced no second time', async () => {
+  const receiver = await startReceiver()
+  const clock = movableClock()
+  const shop = await startService({ env: receiver.env, now: clock.now, ordersPace: SWEEPING })
+  shop.sandbox.failNext('done-then-reset', 1, 'create')
+  const { checkoutId, session } = await click(shop)
+  const other = sessionsOf(shop).find(({ id }) => id !== session.id)
+  if (other === undefined) throw new Error('there is no second session')
+  await payQuietly(shop, session)
+  await shop.get(`/success?checkout=${checkoutId}`)
+  await payQuietly(shop, other)
+  clock.forward(3_700)
+  await expect
+    .poll(async () => (await checkoutOf(shop, checkoutId)).flags, { timeout: 5_000 })
+    .toEqual(['paid-twice'])
+  clock.forward(3_700)
+  await sleep(300)
+  const told = shop.log.filter((line) => line.secondSession === other.id)
+  expect(told).toMatchObject([{ level: 50, checkout: checkoutId, session: session.id }])
+  expect(receiver.ids()).toEqual([`order_${checkoutId}`])
+})
+
+test('sessions that Dots calls open for ever keep no walk from its turn, and are let go after a day', async () => {
+  const clock = movableClock()
+  const shop = await startService({
+    now: clock.now,
+    env: { CHECKOUT_EXPIRES_IN: '60' },
+    ordersPace: SWEEPING,
+  })
+  for (let n = 0; n < 55; n++) await click(shop)
+  const first = sessionsOf(shop)[0]
+  const stillOpen = { alter: (body: Record<string, unknown>) => ({ ...body, status: 'open' }) }
+  shop.sandbox.failNext(stillOpen, EVERY_TIME, 'read')
+  shop.sandbox.failNext(
+    {
+      alter: (body: Record<string, unknown>) => ({
+        ...body,
+        data: (Array.isArray(body.data) ? body.data : []).map((session: object) => ({
+          ...session,
+          status: 'open',
+        })),
+      }),
+    },
+    EVERY_TIME,
+    'list',
+  )
+  clock.forward(3_600)
+  const lists = () => shop.sandbox.requests.filter(({ call }) => call === 'list').length
+  await expect.poll(lists, { timeout: 5_000 }).toBeGreaterThan(0)
+  const seen = lists()
+  clock.forward(3_700)
+  await expect.poll(lists, { timeout: 5_000 }).toBeGreaterThan(seen)
+  clock.forward(25 * 3_600)
+  const state = async () => (await checkoutOf(shop, String(first?.metadata?.checkout_id))).state
+  await expect.poll(state, { timeout: 5_000 }).toBe('expired')
+})
