@@ -119,7 +119,10 @@ export async function startCheckout(
     session: session.id,
   })
   if (outcome === 'unknown-checkout') {
-    log.error({ ...facts, session: session.id }, 'the store has no row for the session of a click')
+    log.error(
+      { ...facts, session: session.id, code: 'no-row' },
+      'the store has no row for the session of a click; the sale goes on without it',
+    )
   }
   if (!isKept) deps.unkept.remember({ checkout, session: openedSession, createdAt: now().toISOString() })
   return { checkoutId, checkoutUrl, isSame: false }

@@ -150,7 +150,8 @@ async function full(): Promise<Outcome> {
   await expect.poll(() => missed().length).toBe(0)
   const failures = failed()
   const codes = [...new Set(failures.map(({ code }) => code))]
-  for (const code of codes) expect(['SQLITE_FULL', 'SQLITE_IOERR']).toContain(code)
+  // The disk may be full at the first write and not at the second: then there is no row to complete.
+  for (const code of codes) expect(['SQLITE_FULL', 'SQLITE_IOERR', 'no-row']).toContain(code)
   expect(server.output()).not.toContain('jane')
   expect(server.output()).not.toContain('"stack"')
   return { buyer: '302', store: `what fitted (${codes.join(', ')}); the facts are in the log` }
