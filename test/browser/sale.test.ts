@@ -1,23 +1,10 @@
-import { spawnSync } from 'node:child_process'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { sessionsOf } from '../checkout/clicks.ts'
 import { REQUIRE_ALL } from '../left-out.ts'
 import { startService } from '../service.ts'
+import { HAS_CHROMIUM, launchChromium } from './chromium.ts'
 
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-// Some systems put a script there that only tells how to install the browser: what counts is that it runs.
-const executablePath = PLACES.find((path) => spawnSync(path, ['--version']).status === 0)
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 /** No picture is asked for: these tests talk to this machine alone. */
 const PRODUCTS = [
   {
@@ -29,15 +16,14 @@ const PRODUCTS = [
   { sku: 'mug', name: 'Mug', amount: 1200 },
 ]
 
-describe.skipIf(executablePath === undefined && !REQUIRE_ALL)(
+describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
   'a sale in a real browser',
   { meta: { switchedOnBy: 'apt-get install chromium' } },
   () => {
     let browser: Browser
 
     beforeAll(async () => {
-      if (executablePath === undefined) throw new Error(`no Chromium runs at ${PLACES.join(', ')}`)
-      browser = await chromium.launch({ executablePath, args: FLAGS })
+      browser = await launchChromium()
     })
 
     afterAll(async () => {
