@@ -69,6 +69,9 @@ export function parseSession(body: unknown): Session | undefined {
   for (const [name, validator] of fieldValidators) {
     if (Object.hasOwn(body, name) && validator.Check(body[name])) known[name] = body[name]
   }
+  // A paid amount that stands there as text must not pass for one that Dots did not say: it is compared with the asked.
+  const amount = Object.hasOwn(body, 'amount_total') ? body.amount_total : undefined
+  if (typeof amount === 'string' && /^\d{1,15}$/.test(amount)) known.amount_total = Number(amount)
   for (const name of ['created', 'expiry']) {
     if (known[name] !== undefined) known[name] = dotsTime(String(known[name]))
     if (known[name] === undefined) delete known[name]

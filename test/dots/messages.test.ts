@@ -107,3 +107,16 @@ describe('the code of a refusal', () => {
     expect(refusalCode(body)).toBeUndefined()
   })
 })
+
+test.each([
+  [5000, 5000],
+  ['5000', 5000],
+  ['0', 0],
+  ['50.00', undefined],
+  ['-1', undefined],
+  ['', undefined],
+  [null, undefined],
+  ['9'.repeat(16), undefined],
+])('an amount_total of %j is read as %j', (given, expected) => {
+  expect(parseSession({ amount_total: given })?.amount_total).toBe(expected)
+})

@@ -93,7 +93,7 @@ test.each([1, 2_499, 2_501, 0])(
   },
 )
 
-test.each([undefined, null, '2500', 25.5])(
+test.each([undefined, null, '25.00', 25.5])(
   'a session that tells its amount as %s is warned about, and announced',
   async (amount) => {
     const receiver = await startReceiver()
@@ -111,6 +111,19 @@ test.each([undefined, null, '2500', 25.5])(
     expect(said(shop, 'Dots did not say how much was paid')).toMatchObject([{ level: 40 }])
   },
 )
+
+test('another amount than asked is found where it stands as text, too, and is not announced', async () => {
+  const receiver = await startReceiver()
+  const shop = await startWithWebhook({ env: receiver.env, ordersPace: DELIVERING })
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  shop.sandbox.failNext({ alter: (body) => ({ ...body, amount_total: '1' }) }, 1, 'read')
+  await shop.sandbox.sendEvent(session.id)
+  await expect
+    .poll(() => checkoutOf(shop, checkoutId))
+    .toMatchObject({ state: 'complete', amountPaid: 1, flags: ['amount-mismatch'] })
+  expect(rows(shop, 'announcements')).toEqual([])
+})
 
 test('an order past the limit is paid: flagged, told in the log, and announced', async () => {
   const receiver = await startReceiver()
