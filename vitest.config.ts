@@ -8,5 +8,7 @@ export default defineConfig({
     // Each test drives a real server; a slow machine may need a while, a hung one must still end.
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // A shared machine may stand still for seconds, which is nobody's bug; what fails twice is one.
+    retry: process.env.CI === 'true' ? 1 : 0,
   },
 })
