@@ -93,12 +93,18 @@ export const errorHandler = fp(
   { name: 'error-handler' },
 )
 
+/** Longer addresses are refused by the shop itself. */
+const LONGEST_TRY_AGAIN = 8_192
+
 /** On a buy link that failed for no fault of the buyer: that nothing was charged, and the way to try again. */
 function buyFacts(problem: AppError, request: FastifyRequest) {
   if (problem.status < 500 || !request.routeOptions.url?.startsWith('/buy/')) return {}
-  // A form's fields are not in its address: the link that shows the product again is the best there is.
-  const tryAgainUrl = request.method === 'GET' ? request.url : request.url.split('?')[0]
-  return { notCharged: true, ...(tryAgainUrl !== undefined && { tryAgainUrl }) }
+  // Fields of a form and a query count as one set: together they are the link to the very same purchase, its quantity,
+  // its signature and all. Without them the buyer would be led to another one.
+  const fields = typeof request.body === 'string' ? request.body : ''
+  const tryAgainUrl =
+    fields === '' ? request.url : `${request.url}${request.url.includes('?') ? '&' : '?'}${fields}`
+  return { notCharged: true, ...(tryAgainUrl.length <= LONGEST_TRY_AGAIN && { tryAgainUrl }) }
 }
 
 function asAppError(error: unknown): AppError {
