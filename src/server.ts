@@ -35,7 +35,12 @@ function startFailure(error: unknown): [facts: object, message: string] {
   if (error instanceof CatalogError) return [{ problems: error.problems }, 'the catalog cannot be used']
   if (error instanceof StoreError)
     return [{ code: error.code }, 'the store named by DATABASE_URL cannot be opened']
-  if (error instanceof Error && 'code' in error && 'syscall' in error && error.syscall === 'listen') {
+  if (
+    error instanceof Error &&
+    'code' in error &&
+    'syscall' in error &&
+    (error.syscall === 'listen' || error.syscall === 'getaddrinfo')
+  ) {
     return [{ code: error.code }, 'HOST and PORT cannot be listened on']
   }
   return [{ err: error }, 'the service could not start']

@@ -41,6 +41,17 @@ export function cancelPage(shop: Shop, cancelled: CancelPage): string {
 }
 
 function storyOf(cancelled: CancelPage): Story {
+  // Dots could not be asked: whether the checkout is open or ended is a guess, so only the way on is told.
+  if (cancelled.notCharged === false && cancelled.state !== 'paid') {
+    return {
+      title: 'You left the checkout',
+      message: 'We cannot tell right now how it stands. If you have paid, please do not pay again.',
+      action:
+        cancelled.state === 'open'
+          ? { label: 'Back to the checkout', url: cancelled.checkoutUrl }
+          : { label: 'Start a new checkout', url: cancelled.buyAgainUrl },
+    }
+  }
   switch (cancelled.state) {
     case 'open':
       return {

@@ -36,6 +36,8 @@ export const overload = fp<{ trustsProxy: (address: string) => boolean }>(
       pressureHandler: (request, _reply, type, value) => {
         const route = request.is404 ? undefined : request.routeOptions.url
         if (route === '/healthz' || route === '/readyz') return
+        // An interval without a sample gives no number, which the library counts as infinitely late.
+        if (!Number.isFinite(value)) return
         throw new OverloadedError({ pressure: type, value })
       },
     })
