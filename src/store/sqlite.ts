@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,14 +46,15 @@ export async function openSqliteStore(
     })
     const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: kyselyDatabase(opened) }) })
     await step(() => migrate(db, opened))
+    const inFile = stepsIn(path)
     return {
-      checkouts: checkoutQueries(db, step, now),
-      events: eventQueries(db, step, now),
-      outbox: outboxQueries(db, step, now),
-      leases: leaseQueries(db, step, now),
-      selections: selectionQueries(db, step, now),
-      madeAt: await step(() => madeAt(db, now)),
-      ping: pingOf(db, now),
+      checkouts: checkoutQueries(db, inFile, now),
+      events: eventQueries(db, inFile, now),
+      outbox: outboxQueries(db, inFile, now),
+      leases: leaseQueries(db, inFile, now),
+      selections: selectionQueries(db, inFile, now),
+      madeAt: await inFile(() => madeAt(db, now)),
+      ping: pingOf(db, inFile, now),
       close: () => db.destroy(),
     }
   } catch (error) {
@@ -63,13 +64,30 @@ export async function openSqliteStore(
 }
 
 /**
+ * Steps that fail when the file at `path` is not the one that was opened: SQLite goes on in a deleted file without a
+ * word, and all that it takes there is lost with the process.
+ */
+function stepsIn(path: string): Step {
+  if (path === ':memory:') return step
+  const { ino, dev } = statSync(path)
+  return (work) =>
+    step(() => {
+      const there = statSync(path, { throwIfNoEntry: false })
+      if (there?.ino !== ino || there.dev !== dev) {
+        throw new StoreError('SQLITE_FILE_GONE', new Error('the database file was deleted or replaced'))
+      }
+      return work()
+    })
+}
+
+/**
  * Reads at each call, and writes where the last write is no longer recent. It is a real write: on a full disk the lock
  * alone can still be had, and one that is rolled back again never gets to the disk.
  */
-function pingOf(db: Kysely<Tables>, now: () => Date): () => Promise<void> {
+function pingOf(db: Kysely<Tables>, inFile: Step, now: () => Date): () => Promise<void> {
   let writtenAt = Number.NEGATIVE_INFINITY
   return () =>
-    step(async () => {
+    inFile(async () => {
       await sql`select 1 from checkouts limit 1`.execute(db)
       // A clock that was set back must not make an old write look recent.
       const age = Math.abs(now().getTime() - writtenAt)
