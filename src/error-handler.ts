@@ -1,55 +1,17 @@
 import accepts from '@fastify/accepts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { AppError } from './errors.ts'
+import { AppError, type ErrorCode } from './errors.ts'
 import { problemPage } from './pages/problem-page.ts'
+import { errorText } from './pages/text/en.ts'
 
-/** 500: a bug of ours. The page says nothing of it, the log has the stack. */
-class UnexpectedError extends AppError {
-  constructor(cause: unknown) {
-    super(
-      'unexpected',
-      500,
-      'Something went wrong on our side',
-      'We have noted it. Please try again later.',
-      {
-        cause,
-      },
-    )
-  }
+/** What the framework refuses by itself, by its status. */
+const FRAMEWORK_ERRORS: Record<number, ErrorCode> = {
+  405: 'method-not-allowed',
+  413: 'body-too-large',
+  414: 'url-too-long',
+  415: 'unsupported-form',
 }
-
-class NotFoundError extends AppError {
-  constructor() {
-    super(
-      'not-found',
-      404,
-      'There is nothing here',
-      'The address may have been mistyped, or the page is gone.',
-    )
-  }
-}
-
-/** What the framework refuses by itself: our own code for it, and words that say what to do. */
-const REFUSALS: Record<number, [code: string, title: string, message: string]> = {
-  405: ['method-not-allowed', 'This cannot be done here', 'The address takes no request of this kind.'],
-  413: [
-    'too-large',
-    'This is too large',
-    'The request holds more than this address takes. Please send less.',
-  ],
-  414: [
-    'address-too-long',
-    'This link is too long',
-    'The link is longer than any of ours. Please ask for a new one.',
-  ],
-  415: ['form-not-understood', 'This form is not understood', 'Please use the button on the page.'],
-}
-const DAMAGED: [string, string, string] = [
-  'bad-request',
-  'This link is damaged',
-  'It cannot be read. Please use the original link.',
-]
 
 /** Every error becomes one answer and one log line; a stranger's bad request is never a 5xx. */
 export const errorHandler = fp(
@@ -57,22 +19,23 @@ export const errorHandler = fp(
     await app.register(accepts)
     app.setErrorHandler((error, request, reply) => answer(asAppError(error), error, request, reply))
     app.setNotFoundHandler((request, reply) => {
-      const error = new NotFoundError()
+      const error = new AppError('not-found')
       return answer(error, error, request, reply)
     })
 
     function answer(problem: AppError, original: unknown, request: FastifyRequest, reply: FastifyReply) {
-      request.failure = problem instanceof UnexpectedError ? original : problem
+      request.failure = problem.code === 'unexpected' ? original : problem
       if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds)
       reply.code(problem.status)
+      const { title, message } = errorText(problem.code, problem.params)
       // A client that takes anything (curl) gets the page, as a browser would.
       if (request.type(['html', 'json', 'application/problem+json']) !== 'html' && request.headers.accept) {
         return reply.type('application/problem+json').send(
           JSON.stringify({
             type: 'about:blank',
-            title: problem.title,
+            title,
             status: problem.status,
-            detail: problem.message,
+            detail: message,
             code: problem.code,
             reference: request.id,
           }),
@@ -80,8 +43,8 @@ export const errorHandler = fp(
       }
       return reply.type('text/html; charset=utf-8').send(
         problemPage(app.shop, {
-          title: problem.title,
-          message: problem.message,
+          title,
+          message,
           status: problem.status,
           reference: request.id,
           ...(problem.retryAfterSeconds !== undefined && { retryAfterSeconds: problem.retryAfterSeconds }),
@@ -109,11 +72,11 @@ function buyFacts(problem: AppError, request: FastifyRequest) {
 
 function asAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
-  if (!(error instanceof Error) || !('statusCode' in error)) return new UnexpectedError(error)
+  if (!(error instanceof Error) || !('statusCode' in error))
+    return new AppError('unexpected', { cause: error })
   const { statusCode } = error
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499)
-    return new UnexpectedError(error)
-  const [code, title, message] = REFUSALS[statusCode] ?? DAMAGED
-  const facts = 'code' in error && typeof error.code === 'string' ? { refusal: error.code } : {}
-  return new AppError(code, statusCode, title, message, { facts })
+    return new AppError('unexpected', { cause: error })
+  const details = 'code' in error && typeof error.code === 'string' ? { refusal: error.code } : {}
+  return new AppError(FRAMEWORK_ERRORS[statusCode] ?? 'bad-request', { details })
 }

@@ -68,7 +68,7 @@ function logRequest(
   }
   const { failure } = request
   if (failure instanceof AppError) {
-    request.log[failure.logLevel]({ ...failure.facts, ...line, code: failure.code }, 'request failed')
+    request.log[failure.logLevel]({ ...failure.details, ...line, code: failure.code }, 'request failed')
   } else if (failure instanceof Error) {
     request.log.error({ ...line, err: failure }, 'request failed')
   } else {

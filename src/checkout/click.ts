@@ -1,10 +1,9 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import { quantityLimits } from '../catalog/product.ts'
-import { QuantityError, UnknownSkuError } from '../catalog/sale-errors.ts'
+import { AppError } from '../errors.ts'
 import { type Cart, type LinkItems, parseItems, printItem, printPermalink } from '../links/cart.ts'
 import { type LinkParameters, readParameters } from '../links/parameters.ts'
 import { linkId, type SignedTerms, signedTerms, verifySignature } from '../links/signature.ts'
-import { ForgedLinkError, LinkEndedError } from './errors.ts'
 import type { Buyer } from './session-request.ts'
 
 /** What a link asks for, as far as it may be believed. */
@@ -22,7 +21,7 @@ export interface Click {
 /**
  * Reads a click from the items segment (percent-decoded once), the raw query and a form's body.
  *
- * @throws MalformedLinkError, ForgedLinkError, LinkEndedError, UnknownSkuError, QuantityError
+ * @throws AppError malformed-link, link-changed, link-expired, unknown-sku, bad-quantity
  */
 export function readClick(
   { segment, query, body }: { segment: string; query: string; body?: string | undefined },
@@ -32,9 +31,9 @@ export function readClick(
   const parameters = readParameters(query, body)
   const link = { items, parameters }
   const signature = verifySignature(link, secrets)
-  if (signature === 'invalid') throw new ForgedLinkError()
+  if (signature === 'invalid') throw new AppError('link-changed')
   const terms = signature === 'valid' ? signedTerms(link) : {}
-  if (terms.expiresAt !== undefined && terms.expiresAt <= now) throw new LinkEndedError('link-expired')
+  if (terms.expiresAt !== undefined && terms.expiresAt <= now) throw new AppError('link-expired')
   const cart = items.form === 'permalink' ? items.cart : bareCart(catalog, items.sku, parameters)
   return {
     items,
@@ -60,8 +59,8 @@ export function printItems(items: LinkItems): string {
 
 function bareCart(catalog: Catalog, sku: string, { quantity }: LinkParameters): Cart {
   const product = catalog.find(sku)
-  if (product === undefined) throw new UnknownSkuError()
-  if (quantity.kind === 'invalid') throw new QuantityError()
+  if (product === undefined) throw new AppError('unknown-sku')
+  if (quantity.kind === 'invalid') throw new AppError('bad-quantity')
   // A link without a quantity asks for the least that can be bought, which is one nearly always.
   return [{ sku, quantity: quantity.kind === 'given' ? quantity.value : quantityLimits(product).minimum }]
 }

@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
+import { AppError } from '../errors.ts'
 import { CHECKOUT_ID_PATTERN } from '../orders/session-metadata.ts'
 import { cancelPage } from '../pages/cancel-page.ts'
 import { bestLocale } from '../pages/money.ts'
 import { confirmingPage, expiredPage, paidPage, stillOpenPage } from '../pages/success-pages.ts'
 import type { Checkout } from '../store/checkout.ts'
 import { StoreError } from '../store/store.ts'
-import { UnknownCheckoutError } from './errors.ts'
 import { type Standing, standingOf } from './standing.ts'
 import type { UnkeptClicks } from './unkept-clicks.ts'
 
@@ -32,7 +32,7 @@ const returnRoute = {
 /** Where buyers land after the checkout. What these pages say of a payment is what Dots says, whatever the URL says. */
 export const returnRoutes: FastifyPluginAsyncTypebox<{ unkept: UnkeptClicks }> = async (app, { unkept }) => {
   app.get('/success', returnRoute, async (request, reply) => {
-    if (request.validationError) throw new UnknownCheckoutError()
+    if (request.validationError) throw new AppError('unknown-checkout')
     const { checkout: id } = request.query
     const looks = looksOf(request.query.look)
     const lookAgain = nextLook(id, looks)
@@ -70,7 +70,7 @@ export const returnRoutes: FastifyPluginAsyncTypebox<{ unkept: UnkeptClicks }> =
   })
 
   app.get('/cancel', returnRoute, async (request, reply) => {
-    if (request.validationError) throw new UnknownCheckoutError()
+    if (request.validationError) throw new AppError('unknown-checkout')
     const { checkout: id } = request.query
     const standing = await look(request, reply, id)
     if (standing === 'store-down') {
@@ -116,7 +116,7 @@ export const returnRoutes: FastifyPluginAsyncTypebox<{ unkept: UnkeptClicks }> =
       reply.code(503).header('retry-after', FIRST_LOOK_SECONDS)
       return 'store-down'
     }
-    if (checkout === undefined) throw new UnknownCheckoutError()
+    if (checkout === undefined) throw new AppError('unknown-checkout')
     const settle = { ...app.settle, log: request.log }
     return standingOf({ dots: app.dots, settle }, checkout)
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DEADLINES_MS, type DotsClient } from '../dots/client.ts'
-import { DotsUnavailableError } from '../dots/errors.ts'
+import { AppError } from '../errors.ts'
 import type { SettleCheckout } from '../orders/settle-checkout.ts'
 import type { Checkout, NewCheckout } from '../store/checkout.ts'
 import type { CheckoutStore, Visit } from '../store/store.ts'
@@ -33,7 +33,7 @@ export interface SameCheckout {
 /**
  * Writes the row of the click; or, where the browser has a live checkout for the same purchase, the way back to it.
  *
- * @throws StoreError; DotsUnavailableError where this click waited for the first one, which came to nothing.
+ * @throws StoreError; AppError dots-unavailable where this click waited for the first one, which came to nothing.
  */
 export async function recordOrReturn(
   deps: SecondClick,
@@ -68,7 +68,7 @@ async function wayBack(deps: SecondClick, live: Checkout): Promise<URL | undefin
   return standing.state === 'unconfirmed' ? url : undefined
 }
 
-/** Waits for the first of two clicks. @throws DotsUnavailableError when that one came to nothing. */
+/** Waits for the first of two clicks. @throws AppError dots-unavailable when that one came to nothing. */
 async function whenOpen({ checkouts }: SecondClick, { id }: Checkout): Promise<Checkout> {
   const giveUpAt = performance.now() + DEADLINES_MS.click
   while (performance.now() < giveUpAt) {
@@ -78,7 +78,7 @@ async function whenOpen({ checkouts }: SecondClick, { id }: Checkout): Promise<C
     if (checkout.state === 'open' || checkout.state === 'complete') return checkout
     if (checkout.state !== 'creating') break
   }
-  throw new DotsUnavailableError('none', { facts: { waitedFor: id } })
+  throw new AppError('dots-unavailable', { sessionMayExist: false, details: { waitedFor: id } })
 }
 
 /** The purchase as a hash: what is sold at which price, to whom, through which signed link. Attribution is no part. */

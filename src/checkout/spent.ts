@@ -1,16 +1,16 @@
 import { salesLimit } from '../catalog/product.ts'
-import { NotForSaleError } from '../catalog/sale-errors.ts'
+import { notForSale } from '../catalog/sale-errors.ts'
+import { AppError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { type CheckoutStore, StoreError } from '../store/store.ts'
 import type { Click } from './click.ts'
-import { LinkEndedError } from './errors.ts'
 import type { PricedCart } from './priced-cart.ts'
 
 /**
  * Refuses what has been sold as often as it may: products with a limit, and signed links with a number of uses. Counts
  * completed sales, never clicks, since an open checkout may end unpaid. A store that cannot count stops no sale.
  *
- * @throws NotForSaleError, LinkEndedError
+ * @throws AppError product-sold-out, link-used-up
  */
 export async function refuseSpent(
   priced: PricedCart,
@@ -22,11 +22,11 @@ export async function refuseSpent(
     for (const { product } of priced.lines) {
       const limit = salesLimit(product)
       if (limit !== undefined && (await checkouts.countSales(product.sku, limit)) >= limit) {
-        throw new NotForSaleError(product, 'sold-out')
+        throw notForSale(product, 'sold-out')
       }
     }
     if (terms.uses !== undefined && linkId !== undefined) {
-      if ((await checkouts.countLinkSales(linkId)) >= terms.uses) throw new LinkEndedError('link-used-up')
+      if ((await checkouts.countLinkSales(linkId)) >= terms.uses) throw new AppError('link-used-up')
     }
   } catch (error) {
     if (!(error instanceof StoreError)) throw error

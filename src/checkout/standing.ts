@@ -1,6 +1,6 @@
 import type { DotsClient } from '../dots/client.ts'
-import { DotsError } from '../dots/errors.ts'
 import type { Session } from '../dots/messages.ts'
+import { isDotsError } from '../errors.ts'
 import { type SettleCheckout, settleCheckout } from '../orders/settle-checkout.ts'
 import type { Checkout } from '../store/checkout.ts'
 import { StoreError } from '../store/store.ts'
@@ -28,9 +28,9 @@ export async function standingOf(
   try {
     session = await dots.getCheckoutSession(checkout.sessionId, 'return')
   } catch (error) {
-    if (!(error instanceof DotsError)) throw error
+    if (!isDotsError(error)) throw error
     log[error.logLevel](
-      { ...error.facts, code: error.code, checkout: checkout.id },
+      { ...error.details, code: error.code, checkout: checkout.id },
       'Dots could not be asked about a session',
     )
     return { state: 'unconfirmed', checkout }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { OpenSession } from '../dots/client.ts'
-import { DotsError } from '../dots/errors.ts'
+import { isDotsError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { merchantMetadata } from '../orders/session-metadata.ts'
 import type { NewCheckout } from '../store/checkout.ts'
@@ -97,12 +97,12 @@ export async function startCheckout(
   try {
     opened = await deps.dots.createCheckoutSession(request)
   } catch (error) {
-    if (error instanceof DotsError) {
-      Object.assign(error.facts, facts)
+    if (isDotsError(error)) {
+      Object.assign(error.details, facts)
       await keep('the failure', () =>
-        error.trace === 'none'
-          ? checkouts.recordFailed(checkoutId, error.code)
-          : checkouts.recordUnknown(checkoutId, error.code),
+        error.sessionMayExist
+          ? checkouts.recordUnknown(checkoutId, error.code)
+          : checkouts.recordFailed(checkoutId, error.code),
       )
     }
     throw error

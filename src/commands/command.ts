@@ -2,6 +2,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { CatalogError } from '../catalog/catalog.ts'
 import { type Config, ConfigError, loadConfig } from '../config.ts'
 import { AppError } from '../errors.ts'
+import { errorText } from '../pages/text/en.ts'
 import { StoreError } from '../store/store.ts'
 
 /** A wrong word on the command line; the message says what would be right. */
@@ -57,10 +58,10 @@ function explain(error: unknown): string | undefined {
     return `The catalog cannot be used:\n${error.problems.map(({ pointer, message }) => `  ${pointer}  ${message}`).join('\n')}`
   }
   if (error instanceof AppError) {
-    const facts = Object.entries(error.facts)
+    const facts = Object.entries(error.details)
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name} ${value}`)
-    return `${error.code}${facts.length > 0 ? ` (${facts.join(', ')})` : ''}: ${error.message}`
+    return `${error.code}${facts.length > 0 ? ` (${facts.join(', ')})` : ''}: ${errorText(error.code, error.params).message}`
   }
   return undefined
 }

@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises'
 import { type Catalog, readCatalog } from '../catalog/catalog.ts'
 import { quantityLimits } from '../catalog/product.ts'
 import type { Config } from '../config.ts'
+import { hasCode } from '../errors.ts'
 import { type Cart, makeCart, parseItems } from '../links/cart.ts'
 import { buildLink, lengthBudget, type Signing } from '../links/link-builder.ts'
-import { MalformedLinkError } from '../links/malformed-link.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 import { emailButton } from '../pages/email-button.ts'
 import { parseWords, runCommand, UsageError } from './command.ts'
@@ -110,8 +110,9 @@ function makeLink(config: Config, items: Cart, words: Words): string {
       ...(signing !== undefined && { signing }),
     })
   } catch (error) {
-    if (error instanceof MalformedLinkError)
-      throw new UsageError(`No such link can be made: ${error.reason}.`)
+    if (hasCode(error, 'malformed-link')) {
+      throw new UsageError(`No such link can be made: ${error.details.reason}.`)
+    }
     throw error
   }
 }
@@ -151,8 +152,9 @@ function readItems(words: readonly string[], quantity: string | undefined): Cart
     // The same skus that a link can spell with ~ may be written so here.
     return makeCart(items.map((item) => ({ ...item, sku: plainSku(item.sku) })))
   } catch (error) {
-    if (error instanceof MalformedLinkError)
-      throw new UsageError(`No such link can be made: ${error.reason}.`)
+    if (hasCode(error, 'malformed-link')) {
+      throw new UsageError(`No such link can be made: ${error.details.reason}.`)
+    }
     throw error
   }
 }

@@ -1,6 +1,6 @@
+import { AppError, hasCode } from '../errors.ts'
 import type { Purpose } from './call-cap.ts'
 import { checkCheckoutUrl } from './checkout-url.ts'
-import { DotsCredentialsError, DotsNonsenseError, DotsUnsafeUrlError } from './errors.ts'
 import { Guard, type GuardOptions } from './guard.ts'
 import { type CreateSession, parseSession, parseSessionPage, type Session } from './messages.ts'
 import { Wire, type WireAnswer, type WireOptions } from './wire.ts'
@@ -86,11 +86,13 @@ export class DotsClient {
     })
     const session = parseSession(json)
     if (session?.checkout_session_url === undefined) {
-      throw new DotsNonsenseError({ facts: { ...facts, missing: 'checkout_session_url' } })
+      throw new AppError('dots-invalid-response', { details: { ...facts, missing: 'checkout_session_url' } })
     }
     const checkoutUrl = this.checkUrl(session.checkout_session_url)
     if (checkoutUrl === undefined) {
-      throw new DotsUnsafeUrlError({ facts: { dotsStatus: facts.dotsStatus, host: hostOf(session) } })
+      throw new AppError('dots-unsafe-url', {
+        details: { dotsStatus: facts.dotsStatus, host: hostOf(session) },
+      })
     }
     return { session, checkoutUrl }
   }
@@ -103,7 +105,7 @@ export class DotsClient {
       maxBytes: SESSION_BYTES,
     })
     const session = parseSession(json)
-    if (session === undefined) throw new DotsNonsenseError({ facts })
+    if (session === undefined) throw new AppError('dots-invalid-response', { details: facts })
     return session
   }
 
@@ -123,7 +125,7 @@ export class DotsClient {
       maxBytes: LIST_BYTES,
     })
     const page = parseSessionPage(json)
-    if (page === undefined) throw new DotsNonsenseError({ facts })
+    if (page === undefined) throw new AppError('dots-invalid-response', { details: facts })
     return page
   }
 
@@ -158,7 +160,7 @@ export class DotsClient {
       this.#noteCredentials('accepted')
       return answer
     } catch (error) {
-      if (error instanceof DotsCredentialsError) this.#noteCredentials('refused')
+      if (hasCode(error, 'dots-credentials-refused')) this.#noteCredentials('refused')
       throw error
     }
   }

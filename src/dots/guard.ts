@@ -1,15 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError, isDotsError } from '../errors.ts'
 import { Breaker, type BreakerState } from './breaker.ts'
 import { CallCap, NoPlaceError, PURPOSES, type Purpose } from './call-cap.ts'
-import {
-  DotsBreakerOpenError,
-  DotsBusyError,
-  DotsError,
-  DotsPausedError,
-  DotsTimeoutError,
-  DotsUnavailableError,
-  DotsUnreachableError,
-} from './errors.ts'
 import { RetryBudget } from './retry-budget.ts'
 
 /** A retry comes after a moment, each after another one: what failed together must not come back together. */
@@ -108,8 +100,8 @@ export class Guard {
       try {
         return await this.#once(purpose, deadline, signal, attempt)
       } catch (again) {
-        if (error instanceof DotsError && again instanceof DotsError && error.trace === 'maybe') {
-          again.trace = 'maybe'
+        if (isDotsError(error) && isDotsError(again) && error.sessionMayExist) {
+          again.sessionMayExist = true
         }
         throw again
       }
@@ -128,9 +120,10 @@ export class Guard {
     try {
       // The wait for a place may have been long.
       this.#refuse(breaker)
-      if (signal.aborted) throw new DotsBusyError()
+      if (signal.aborted) throw new AppError('dots-queue-full')
       const passage = breaker.enter()
-      if (passage === undefined) throw new DotsBreakerOpenError(breaker.secondsToWait)
+      if (passage === undefined)
+        throw new AppError('dots-breaker-open', { retryAfterSeconds: breaker.secondsToWait })
       try {
         const result = await attempt(signal)
         passage.succeeded()
@@ -148,15 +141,16 @@ export class Guard {
   }
 
   #refuse(breaker: Breaker): void {
-    if (this.#pausedSeconds > 0) throw new DotsPausedError(this.#pausedSeconds)
-    if (breaker.secondsToWait > 0) throw new DotsBreakerOpenError(breaker.secondsToWait)
+    if (this.#pausedSeconds > 0) throw new AppError('dots-paused', { retryAfterSeconds: this.#pausedSeconds })
+    if (breaker.secondsToWait > 0)
+      throw new AppError('dots-breaker-open', { retryAfterSeconds: breaker.secondsToWait })
   }
 
   async #enter(purpose: Purpose, deadline: number, signal: AbortSignal): Promise<() => void> {
     try {
       return await this.#cap.enter(purpose, { patienceMs: deadline - this.#options.clock(), signal })
     } catch (error) {
-      if (error instanceof NoPlaceError) throw new DotsBusyError()
+      if (error instanceof NoPlaceError) throw new AppError('dots-queue-full')
       throw error
     }
   }
@@ -173,23 +167,14 @@ export class Guard {
 
 /** How long Dots itself asked not to be called, in milliseconds. */
 function pauseMs(error: unknown): number {
-  return error instanceof DotsUnavailableError ? (error.pauseSeconds ?? 0) * 1000 : 0
+  return isDotsError(error) ? (error.pauseSeconds ?? 0) * 1000 : 0
 }
 
 /** Says that Dots is down or overloaded, rather than that this one call was refused. */
 function isOutage(error: unknown): boolean {
-  if (error instanceof DotsUnavailableError) return !error.isConflict
-  return (
-    error instanceof DotsUnreachableError ||
-    error instanceof DotsTimeoutError ||
-    !(error instanceof DotsError)
-  )
+  return !isDotsError(error) || error.kind.outage === true
 }
 
 function isWorthRetrying(error: unknown): boolean {
-  return (
-    error instanceof DotsUnavailableError ||
-    error instanceof DotsUnreachableError ||
-    error instanceof DotsTimeoutError
-  )
+  return isDotsError(error) && error.kind.retry === true
 }

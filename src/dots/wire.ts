@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Dispatcher, Pool } from 'undici'
-import {
-  DotsCredentialsError,
-  type DotsError,
-  DotsNonsenseError,
-  DotsRequestError,
-  DotsUnavailableError,
-} from './errors.ts'
+import { AppError } from '../errors.ts'
 import { refusalCode } from './messages.ts'
 import { parseRetryAfter } from './retry-after.ts'
 import { transportError } from './transport-error.ts'
@@ -94,7 +88,9 @@ export class Wire {
     if (bytes === undefined) {
       // A refusal is known by its status, however long the page that a proxy has put around it.
       if (!isSuccess) throw this.#refusal(answer, undefined)
-      throw new DotsNonsenseError({ facts: { dotsStatus, tooLarge: `over ${maxBytes} bytes` } })
+      throw new AppError('dots-invalid-response', {
+        details: { dotsStatus, tooLarge: `over ${maxBytes} bytes` },
+      })
     }
     const facts: AnswerFacts = {
       dotsStatus,
@@ -104,7 +100,7 @@ export class Wire {
     }
     const json = parseJson(answer.headers['content-type'], bytes)
     if (!isSuccess) throw this.#refusal(answer, json)
-    if (json === undefined) throw new DotsNonsenseError({ facts })
+    if (json === undefined) throw new AppError('dots-invalid-response', { details: facts })
     return { json, facts }
   }
 
@@ -113,18 +109,19 @@ export class Wire {
     return this.#pool.close()
   }
 
-  #refusal(answer: Dispatcher.ResponseData, json: unknown): DotsError {
-    const status = answer.statusCode
-    const facts = { dotsStatus: status, dotsCode: refusalCode(json) }
-    if (status === 401 || status === 403) return new DotsCredentialsError({ facts })
-    const retryAfterSeconds = parseRetryAfter(single(answer.headers['retry-after']), this.#now())
-    if (status === 409)
-      return new DotsUnavailableError('none', { facts, retryAfterSeconds, isConflict: true })
-    if (status === 429) return new DotsUnavailableError('none', { facts, pauseSeconds: retryAfterSeconds })
-    // A gateway's 5xx does not tell whether Dots behind it had finished.
-    if (status === 503) return new DotsUnavailableError('maybe', { facts, pauseSeconds: retryAfterSeconds })
-    if (status >= 500) return new DotsUnavailableError('maybe', { facts, retryAfterSeconds })
-    return new DotsRequestError(status === 404 ? 'dots-not-found' : 'dots-request-refused', { facts })
+  #refusal(answer: Dispatcher.ResponseData, json: unknown): AppError {
+    const { statusCode: status, headers } = answer
+    const details = { dotsStatus: status, dotsCode: refusalCode(json) }
+    // "0 s" would be no wait at all, from a service that has just said that it cannot answer.
+    const seconds = parseRetryAfter(single(headers['retry-after']), this.#now()) || undefined
+    if (status === 401 || status === 403) return new AppError('dots-credentials-refused', { details })
+    if (status === 409) return new AppError('dots-conflict', { details, retryAfterSeconds: seconds })
+    if (status === 429 || status === 503) {
+      const code = status === 429 ? 'dots-rate-limited' : 'dots-unavailable'
+      return new AppError(code, { details, retryAfterSeconds: seconds, pauseSeconds: seconds })
+    }
+    if (status >= 500) return new AppError('dots-unavailable', { details, retryAfterSeconds: seconds })
+    return new AppError(status === 404 ? 'dots-not-found' : 'dots-request-refused', { details })
   }
 }
 

@@ -1,4 +1,4 @@
-import { MalformedLinkError } from './malformed-link.ts'
+import { malformedLink } from './malformed-link.ts'
 
 export interface CartItem {
   readonly sku: string
@@ -30,18 +30,18 @@ const CONTROL_CHARACTER = /\p{Cc}/u
  *
  * A segment with a `:` or a `,` in it is a permalink or nothing: a sku with such a sign is reached by its `~` form
  * alone, so a damaged permalink is told apart from an unknown sku. Everything else is one item.
- * Throws MalformedLinkError. Source: UCP 2026-08-25, capability dev.ucp.shopping.permalink.
+ * Throws AppError malformed-link. Source: UCP 2026-08-25, capability dev.ucp.shopping.permalink.
  */
 export function parseItems(pathSegment: string): LinkItems {
   if (/[:,]/.test(pathSegment)) return { form: 'permalink', cart: parsePermalink(pathSegment) }
-  if (pathSegment === '') throw new MalformedLinkError('no item')
-  if (!isNameable(pathSegment)) throw new MalformedLinkError('item holds control characters')
+  if (pathSegment === '') throw malformedLink('no item')
+  if (!isNameable(pathSegment)) throw malformedLink('item holds control characters')
   return { form: 'bare', sku: pathSegment.startsWith('~') ? decodeToken(pathSegment) : pathSegment }
 }
 
 /**
  * The canonical permalink of a cart: `item:quantity` pairs joined by commas, safe in a URL path as it stands.
- * Throws MalformedLinkError where the items are no cart (see `makeCart`).
+ * Throws AppError malformed-link where the items are no cart (see `makeCart`).
  */
 export function printPermalink(cart: Cart): string {
   return makeCart(cart)
@@ -51,17 +51,17 @@ export function printPermalink(cart: Cart): string {
 
 /**
  * The canonical token of one sku, safe in a URL path as it stands: the sku itself where the standard lets it be,
- * its `~base64url` form otherwise. Throws MalformedLinkError where no token could name the sku.
+ * its `~base64url` form otherwise. Throws AppError malformed-link where no token could name the sku.
  */
 export function printItem(sku: string): string {
-  if (!isNameable(sku)) throw new MalformedLinkError('no link can name this sku')
+  if (!isNameable(sku)) throw malformedLink('no link can name this sku')
   // Browsers and proxies take `.` and `..` as directories and remove them from the path.
   const isDirectory = sku === '.' || sku === '..'
   return PLAIN_TOKEN.test(sku) && !isDirectory ? sku : `~${Buffer.from(sku, 'utf8').toString('base64url')}`
 }
 
 /**
- * Sums the quantities of the same sku, in first-seen order. Throws MalformedLinkError for an empty cart, more than
+ * Sums the quantities of the same sku, in first-seen order. Throws AppError malformed-link for an empty cart, more than
  * `MAX_CART_ITEMS` products, and quantities that are not whole numbers of at least 1 or too large to count with.
  */
 export function makeCart(items: Iterable<CartItem>): Cart {
@@ -69,12 +69,12 @@ export function makeCart(items: Iterable<CartItem>): Cart {
   for (const { sku, quantity } of items) {
     const sum = (quantities.get(sku) ?? 0) + quantity
     if (quantity < 1 || !Number.isSafeInteger(quantity) || !Number.isSafeInteger(sum)) {
-      throw new MalformedLinkError('quantity is not a whole number that can be counted with')
+      throw malformedLink('quantity is not a whole number that can be counted with')
     }
     quantities.set(sku, sum)
-    if (quantities.size > MAX_CART_ITEMS) throw new MalformedLinkError('too many items')
+    if (quantities.size > MAX_CART_ITEMS) throw malformedLink('too many items')
   }
-  if (quantities.size === 0) throw new MalformedLinkError('no item')
+  if (quantities.size === 0) throw malformedLink('no item')
   return Array.from(quantities, ([sku, quantity]) => ({ sku, quantity }))
 }
 
@@ -89,21 +89,21 @@ function parsePermalink(segment: string): Cart {
 
 function parsePair(pair: string): CartItem {
   const colon = pair.indexOf(':')
-  if (colon < 0) throw new MalformedLinkError('item without a quantity')
+  if (colon < 0) throw malformedLink('item without a quantity')
   const token = pair.slice(0, colon)
   const quantity = pair.slice(colon + 1)
-  if (!QUANTITY.test(quantity)) throw new MalformedLinkError('quantity is not a positive whole number')
+  if (!QUANTITY.test(quantity)) throw malformedLink('quantity is not a positive whole number')
   return { sku: PLAIN_TOKEN.test(token) ? token : decodeToken(token), quantity: Number(quantity) }
 }
 
 function decodeToken(token: string): string {
-  if (!ENCODED_TOKEN.test(token)) throw new MalformedLinkError('item is no token')
+  if (!ENCODED_TOKEN.test(token)) throw malformedLink('item is no token')
   const bytes = Buffer.from(token.slice(1), 'base64url')
   const sku = bytes.toString('utf8')
   // Encoding again is the whole check: it differs for stray bits, lost characters and bytes that are no UTF-8.
   if (`~${Buffer.from(sku, 'utf8').toString('base64url')}` !== token) {
-    throw new MalformedLinkError('item token is not canonical base64url of UTF-8')
+    throw malformedLink('item token is not canonical base64url of UTF-8')
   }
-  if (!isNameable(sku)) throw new MalformedLinkError('item token holds control characters')
+  if (!isNameable(sku)) throw malformedLink('item token holds control characters')
   return sku
 }

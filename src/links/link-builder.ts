@@ -1,6 +1,6 @@
 import { type Cart, makeCart, parseItems, printItem, printPermalink } from './cart.ts'
 import { resolveContinueTo } from './continue-to.ts'
-import { MalformedLinkError } from './malformed-link.ts'
+import { malformedLink } from './malformed-link.ts'
 import { type LinkParameters, readParameters } from './parameters.ts'
 import { SIGNATURE_PARAMETER, signedTerms, signLink } from './signature.ts'
 
@@ -53,7 +53,7 @@ const PLAIN_ATTRIBUTION = /^(?:utm_(?:source|medium|campaign|term|content)|ref)$
  * `/buy/tee:2,mug:1` for more. Printed in nothing but characters that mail tools and chat programs leave alone, and never ending
  * in punctuation that they would leave out.
  *
- * What the shop would drop on reading is refused on writing: throws MalformedLinkError.
+ * What the shop would drop on reading is refused on writing: throws AppError malformed-link.
  */
 export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRequest): string {
   const segment = printSegment(makeCart(items))
@@ -69,7 +69,7 @@ export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRe
   return endPlainly(`${publicUrl.origin}/buy/${segment}${pairs.length > 0 ? `?${printQuery(pairs)}` : ''}`)
 }
 
-/** The plain link to a cart as a path of our own origin. Throws MalformedLinkError. */
+/** The plain link to a cart as a path of our own origin. Throws AppError malformed-link. */
 export function linkPath(items: Cart, publicUrl: URL): string {
   const url = new URL(buildLink({ publicUrl, items }))
   return url.pathname + url.search
@@ -131,7 +131,7 @@ function printQuery(pairs: readonly Pair[]): string {
 
 /** RFC 3986's unreserved characters and the slash stay, everything else is escaped: `'()*` end links in mail programs. */
 function encode(text: string): string {
-  if (!text.isWellFormed()) throw new MalformedLinkError('a parameter is not valid text')
+  if (!text.isWellFormed()) throw malformedLink('a parameter is not valid text')
   return encodeURIComponent(text)
     .replace(/[!'()*]/g, percent)
     .replaceAll('%2F', '/')
@@ -148,7 +148,7 @@ function percent(character: string): string {
 
 function refuseDropped(wanted: BuyerParameters, read: LinkParameters, publicUrl: URL): void {
   const refuse = (name: string) => {
-    throw new MalformedLinkError(`${name} can not be used in a link`)
+    throw malformedLink(`${name} can not be used in a link`)
   }
   if (wanted.email !== read.email) refuse('email')
   if (wanted.clientReferenceId !== read.clientReferenceId) refuse('client_reference_id')

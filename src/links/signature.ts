@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { type LinkItems, printItem, printPermalink } from './cart.ts'
-import { MalformedLinkError } from './malformed-link.ts'
+import { malformedLink } from './malformed-link.ts'
 import type { LinkParameters } from './parameters.ts'
 
 /** Name of the query parameter that carries the signature. */
@@ -31,11 +31,11 @@ export interface SignedTerms {
 
 /**
  * The signature of a link: HMAC-SHA256 under the first secret, base64url. Its last character is always a letter
- * or a digit, so no mail program takes it for punctuation. Throws MalformedLinkError without a secret.
+ * or a digit, so no mail program takes it for punctuation. Throws AppError malformed-link without a secret.
  */
 export function signLink(link: ReadLink, secrets: readonly string[]): string {
   const [secret] = secrets
-  if (!secret) throw new MalformedLinkError('there is no secret to sign with')
+  if (!secret) throw malformedLink('there is no secret to sign with')
   return mac(coveredText(link), secret)
 }
 
@@ -71,15 +71,15 @@ export function linkId(link: ReadLink): string {
 /**
  * Reads what a signed link sets. To be called only where `verifySignature` said `valid`; whether the link has expired
  * is for the caller's clock. A valid signature over terms that make no sense is a mistake of who made the link, and
- * selling on other terms would hide it: throws MalformedLinkError.
+ * selling on other terms would hide it: throws AppError malformed-link.
  */
 export function signedTerms({ items, parameters }: ReadLink): SignedTerms {
   const { amount, customerId, userId, expiresAt, uses } = parameters.signed
   if (customerId !== undefined && userId !== undefined) {
-    throw new MalformedLinkError('customer_id and user_id exclude each other')
+    throw malformedLink('customer_id and user_id exclude each other')
   }
   if (amount !== undefined && items.form === 'permalink' && items.cart.length > 1) {
-    throw new MalformedLinkError('amount is the price of one product, and the link has several')
+    throw malformedLink('amount is the price of one product, and the link has several')
   }
   return {
     ...(amount !== undefined && { amount: parsePositive(amount, 'amount') }),
@@ -107,16 +107,16 @@ function mac(text: string, secret: string): string {
 function parsePositive(text: string, name: string): number {
   const value = Number(text)
   if (/^[1-9][0-9]*$/.test(text) && Number.isSafeInteger(value)) return value
-  throw new MalformedLinkError(`${name} is not a whole number of at least 1`)
+  throw malformedLink(`${name} is not a whole number of at least 1`)
 }
 
 function parseUuid(text: string, name: string): string {
   if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text
-  throw new MalformedLinkError(`${name} is not a uuid`)
+  throw malformedLink(`${name} is not a uuid`)
 }
 
 /** Unix seconds, which need no escaping in a URL. Eleven digits last until the year 5138. */
 function parseTime(text: string): Date {
   if (/^[1-9][0-9]{0,10}$/.test(text)) return new Date(Number(text) * 1000)
-  throw new MalformedLinkError('expires_at is not a time in unix seconds')
+  throw malformedLink('expires_at is not a time in unix seconds')
 }

@@ -1,5 +1,5 @@
 import type { DotsClient } from '../dots/client.ts'
-import { DotsError } from '../dots/errors.ts'
+import { isDotsError } from '../errors.ts'
 import type { PendingEvent, Store } from '../store/store.ts'
 import { type SettleCheckout, settleCheckout } from './settle-checkout.ts'
 
@@ -75,9 +75,9 @@ async function settleEvent(deps: DotsEvents, event: PendingEvent): Promise<void>
       await settleCheckout(settle, checkout, session)
       if (session.status === 'open' && event.attempts < LOOKS_AT_AN_OPEN_SESSION) settled = false
     } catch (error) {
-      if (!(error instanceof DotsError)) throw error
+      if (!isDotsError(error)) throw error
       settle.log[error.logLevel](
-        { ...error.facts, code: error.code, checkout: checkout.id },
+        { ...error.details, code: error.code, checkout: checkout.id },
         'an event waits: Dots could not be asked',
       )
       settled = false

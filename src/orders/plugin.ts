@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import { Agent } from 'undici'
-import { DotsError } from '../dots/errors.ts'
+import { isDotsError } from '../errors.ts'
 import type { Cart } from '../links/cart.ts'
 import type { SoldItem } from '../store/checkout.ts'
 import { processDueEvents } from './dots-events.ts'
@@ -117,9 +117,9 @@ export const ordersPlugin = fp<OrdersOptions>(
           try {
             await sweep(deps, signal)
           } catch (error) {
-            if (!(error instanceof DotsError)) throw error
+            if (!isDotsError(error)) throw error
             app.log[error.logLevel](
-              { ...error.facts, code: error.code },
+              { ...error.details, code: error.code },
               'the sweep goes on when Dots answers',
             )
           }

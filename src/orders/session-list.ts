@@ -1,8 +1,8 @@
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { DotsClient } from '../dots/client.ts'
-import { DotsNonsenseError } from '../dots/errors.ts'
 import type { Session } from '../dots/messages.ts'
+import { AppError } from '../errors.ts'
 
 const PAGE = 100
 
@@ -46,11 +46,12 @@ export async function nextPage(
   const last = page.sessions.at(-1)
   // The same page for ever would be no walk, and must not pass for one that has come to its end.
   if (page.hasMore && last?.id !== undefined && last.id === walk.startingAfter) {
-    throw new DotsNonsenseError({ facts: { list: 'does not go on' } })
+    throw new AppError('dots-invalid-response', { details: { list: 'does not go on' } })
   }
   if (!page.hasMore || isPast(page.sessions, walk.since)) return { sessions: page.sessions, next: undefined }
   // There is more, and no way to it: to take this for the end would give up on checkouts that nobody has looked for.
-  if (last?.id === undefined) throw new DotsNonsenseError({ facts: { list: 'the last one has no id' } })
+  if (last?.id === undefined)
+    throw new AppError('dots-invalid-response', { details: { list: 'the last one has no id' } })
   return { sessions: page.sessions, next: { ...walk, startingAfter: last.id } }
 }
 

@@ -1,6 +1,6 @@
 import type { Session } from '../dots/messages.ts'
+import { hasCode } from '../errors.ts'
 import { type Cart, parseItems, printPermalink } from '../links/cart.ts'
-import { MalformedLinkError } from '../links/malformed-link.ts'
 import { isOwnMetadataKey, MAX_METADATA_KEYS, MAX_METADATA_VALUE_LENGTH } from '../metadata.ts'
 
 /** The id of a checkout as the service makes it: a random UUID (RFC 9562, version 4), in lower case. */
@@ -61,7 +61,7 @@ export function readOwnMetadata(session: Session): OwnMetadata | undefined {
       ? { checkoutId, cart: items.cart, amountTotal, linkId: metadata.link }
       : undefined
   } catch (error) {
-    if (error instanceof MalformedLinkError) return undefined
+    if (hasCode(error, 'malformed-link')) return undefined
     throw error
   }
 }

@@ -1,5 +1,5 @@
-import { DotsRequestError } from '../dots/errors.ts'
 import type { Session } from '../dots/messages.ts'
+import { hasCode } from '../errors.ts'
 import type { Checkout } from '../store/checkout.ts'
 import { isNewToTheShop, isOurs, restoreCheckout } from './restore.ts'
 import { nextPage, type Walk } from './session-list.ts'
@@ -75,7 +75,7 @@ async function pageOf({ dots }: Sweep, walk: Walk, keep: WalkOptions['keep']): R
   try {
     return await nextPage(dots, walk)
   } catch (error) {
-    if (error instanceof DotsRequestError && walk.startingAfter !== undefined) {
+    if (hasCode(error, 'dots-request-refused', 'dots-not-found') && walk.startingAfter !== undefined) {
       const { startingAfter, ...fromTheStart } = walk
       await keep?.(fromTheStart)
     }

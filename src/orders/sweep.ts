@@ -1,4 +1,4 @@
-import { DotsRequestError } from '../dots/errors.ts'
+import { hasCode } from '../errors.ts'
 import type { Checkout } from '../store/checkout.ts'
 import { processDueEvents } from './dots-events.ts'
 import { parseWalk, type Walk } from './session-list.ts'
@@ -88,7 +88,7 @@ async function askAfter(deps: Sweep, checkout: Checkout): Promise<void> {
       await settleCheckout(settle, checkout, session)
     }
   } catch (error) {
-    if (!(error instanceof DotsRequestError)) throw error
+    if (!hasCode(error, 'dots-request-refused', 'dots-not-found')) throw error
     settle.log.warn({ code: error.code, checkout: checkout.id }, 'Dots does not answer for a session')
   }
   // Whatever Dots calls it: a day past its end it is asked after no more. Were it paid after all, a walk would tell.

@@ -13,28 +13,6 @@ const SETTLE_AT_ONCE_MS = 700
 /** The same bytes for every reason: a forger learns nothing from them. */
 const NOT_SIGNED = { error: 'not signed' }
 
-/** For the log alone. */
-class ForgedEventError extends AppError {
-  constructor() {
-    super('unsigned-event', 401, 'Not signed', 'The event is not signed as it has to be.')
-  }
-
-  /** Anybody can send these as fast as they like: a line for each would bury the log. */
-  override get logLevel(): 'debug' {
-    return 'debug'
-  }
-}
-
-/** 503: the sender keeps the event and sends it again. */
-class EventNotKeptError extends AppError {
-  constructor(cause: StoreError) {
-    super('event-not-kept', 503, 'Not kept', 'The event could not be kept. Please send it again.', {
-      cause,
-      facts: { storeCode: cause.code },
-    })
-  }
-}
-
 /** `POST /webhooks/dots`, where Dots' events arrive, delivered and signed by Svix. */
 export async function webhookRoutes(
   app: FastifyInstance,
@@ -68,7 +46,9 @@ export async function webhookRoutes(
         await Promise.race([work, sleep(SETTLE_AT_ONCE_MS, undefined, { ref: false })])
       }
     } catch (error) {
-      if (error instanceof StoreError) throw new EventNotKeptError(error)
+      if (error instanceof StoreError) {
+        throw new AppError('event-not-stored', { cause: error, details: { storeCode: error.code } })
+      }
       throw error
     }
     return reply.send({ received: true })
@@ -76,7 +56,7 @@ export async function webhookRoutes(
 }
 
 function refuse(request: FastifyRequest, reply: FastifyReply) {
-  request.failure = new ForgedEventError()
+  request.failure = new AppError('unsigned-event')
   return reply.code(401).send(NOT_SIGNED)
 }
 

@@ -1,6 +1,6 @@
 import etag from '@fastify/etag'
 import type { FastifyInstance } from 'fastify'
-import { UnknownSkuError } from '../catalog/sale-errors.ts'
+import { AppError } from '../errors.ts'
 import { parseItems, printItem } from '../links/cart.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 
@@ -12,7 +12,7 @@ export async function qrRoutes(app: FastifyInstance): Promise<void> {
     const file = /^(.+)\.(svg|png)$/su.exec(request.params.file)
     const items = file?.[1] === undefined ? undefined : parseItems(file[1])
     const product = items?.form === 'bare' ? app.catalog.current.find(items.sku) : undefined
-    if (product === undefined) throw new UnknownSkuError()
+    if (product === undefined) throw new AppError('unknown-sku')
     const link = `${app.config.publicUrl}/buy/${printItem(product.sku)}`
     reply
       .header('cache-control', 'public, max-age=300')

@@ -3,8 +3,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { type Product, salesLimit } from '../catalog/product.ts'
-import { UnknownSkuError } from '../catalog/sale-errors.ts'
 import { keptSelection } from '../checkout/kept-selection.ts'
+import { AppError } from '../errors.ts'
 import { parseItems, printItem } from '../links/cart.ts'
 import { productPath } from '../links/product-path.ts'
 import { bestLocale } from '../pages/money.ts'
@@ -53,7 +53,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get<{ Params: { item: string } }>('/products/:item', async (request, reply) => {
     const items = parseItems(request.params.item)
     const product = items.form === 'bare' ? app.catalog.current.find(items.sku) : undefined
-    if (product === undefined) throw new UnknownSkuError()
+    if (product === undefined) throw new AppError('unknown-sku')
     const page = productView(app.shop, product, {
       now: app.now(),
       locale: localeOf(request),

@@ -27,39 +27,18 @@ export function readableAddress(request: Pick<IncomingMessage, 'url'>): string {
 
 function originForm(url: string): string {
   const path = url.replace(ABSOLUTE, '')
-  return path === url || path.startsWith('/') ? path : `/${path}`
-}
-
-class UnreadableAddressError extends AppError {
-  constructor() {
-    super(
-      'unreadable-address',
-      400,
-      'This link is damaged',
-      'It cannot be read. Please use the original link.',
-    )
-  }
-}
-
-class LongAddressError extends AppError {
-  constructor() {
-    super(
-      'address-too-long',
-      414,
-      'This link is too long',
-      'No link of this shop is so long. Please ask for a new one.',
-    )
-  }
+  // The router refuses by itself what does not begin with a slash, such as `GET *?a=1`.
+  return path.startsWith('/') ? path : `/${path}`
 }
 
 /** Refuses addresses that are too long or cannot be read, as pages like any other. */
 export const addressCheck = fp(
   async (app) => {
     app.addHook('onRequest', async (request) => {
-      if (request.url.length > LONGEST_ADDRESS) throw new LongAddressError()
+      if (request.url.length > LONGEST_ADDRESS) throw new AppError('url-too-long')
     })
     app.all(UNREADABLE, async () => {
-      throw new UnreadableAddressError()
+      throw new AppError('malformed-url')
     })
   },
   { name: 'address-check' },

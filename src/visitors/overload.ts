@@ -14,16 +14,6 @@ const MOST_CONNECTIONS = 4_096
 const MOST_CONNECTIONS_EACH = MOST_CONNECTIONS / 2
 const COME_BACK_SECONDS = 5
 
-/** 503: more than can be served well. Said quickly, so that the others are. */
-export class OverloadedError extends AppError {
-  constructor(facts: Record<string, unknown>) {
-    super('overloaded', 503, 'The shop is very busy', 'Please try again in a moment.', {
-      retryAfterSeconds: COME_BACK_SECONDS,
-      facts,
-    })
-  }
-}
-
 /**
  * Turns requests away while the process is late or short of memory; health checks are still answered. Connections are
  * counted, in all and for each address; a proxy that is trusted speaks for many and is not counted.
@@ -38,7 +28,10 @@ export const overload = fp<{ trustsProxy: (address: string) => boolean }>(
         if (route === '/healthz' || route === '/readyz') return
         // An interval without a sample gives no number, which the library counts as infinitely late.
         if (!Number.isFinite(value)) return
-        throw new OverloadedError({ pressure: type, value })
+        throw new AppError('overloaded', {
+          retryAfterSeconds: COME_BACK_SECONDS,
+          details: { pressure: type, value },
+        })
       },
     })
     app.server.maxConnections = MOST_CONNECTIONS

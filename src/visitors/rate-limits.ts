@@ -9,19 +9,6 @@ const LOOKING_SHARE = 10
 /** Addresses remembered at one time: a few megabytes; a flood from more of them pushes out the oldest. */
 const REMEMBERED_ADDRESSES = 50_000
 
-/** 429: this address has used up its share. */
-export class TooManyAttemptsError extends AppError {
-  constructor(retryAfterSeconds: number) {
-    super(
-      'too-many-attempts',
-      429,
-      'Too many attempts',
-      'This link was opened too often from your connection. Please wait a moment and try again.',
-      { retryAfterSeconds },
-    )
-  }
-}
-
 export interface RateLimitOptions {
   /** Buy attempts for each address (IPv6: each /64) in a window. */
   max: number
@@ -44,8 +31,10 @@ export const rateLimits = fp<RateLimitOptions>(
       const area = areaOf(request)
       if (area === 'health') return
       const result = await (area === 'buying' ? buying : looking)(request)
-      if (!result.isAllowed && result.isExceeded)
-        throw new TooManyAttemptsError(Math.max(1, result.ttlInSeconds))
+      if (!result.isAllowed && result.isExceeded) {
+        const retryAfterSeconds = Math.max(1, result.ttlInSeconds)
+        throw new AppError('too-many-attempts', { retryAfterSeconds })
+      }
     })
   },
   { name: 'rate-limits' },

@@ -17,10 +17,11 @@ interface Outcome {
 }
 
 const BUSY = { code: 'dots-unavailable', retryAfter: SOON, level: 'warn' } as const
+const LIMITED = { ...BUSY, code: 'dots-rate-limited', row: 'failed' } as const
 const REFUSED = { code: 'dots-request-refused', retryAfter: null, row: 'failed', level: 'error' } as const
 const NO_KEY = { code: 'dots-credentials-refused', retryAfter: null, row: 'failed', level: 'error' } as const
 const LOST = { code: 'dots-connection-lost', retryAfter: SOON, row: 'unknown', level: 'warn' } as const
-const NONSENSE = { code: 'dots-nonsense', retryAfter: null, row: 'unknown', level: 'error' } as const
+const NONSENSE = { code: 'dots-invalid-response', retryAfter: null, row: 'unknown', level: 'error' } as const
 const UNSAFE = { code: 'dots-unsafe-url', retryAfter: null, row: 'unknown', level: 'error' } as const
 const LEVELS = { warn: 40, error: 50 }
 
@@ -66,19 +67,15 @@ const faults: [what: string, fault: CannedAnswer, outcome: Outcome][] = [
   ['403', status(403), NO_KEY],
   ['404', status(404), { ...REFUSED, code: 'dots-not-found' }],
   ['302', status(302, { location: 'https://evil.example/' }), REFUSED],
-  ['409', status(409), { ...BUSY, row: 'failed' }],
-  ['429', status(429), { ...BUSY, row: 'failed' }],
-  [
-    '429 that says 30 s',
-    status(429, { 'retry-after': '30' }),
-    { ...BUSY, row: 'failed', retryAfter: /^(?:29|30)$/ },
-  ],
+  ['409', status(409), { ...BUSY, code: 'dots-conflict', row: 'failed' }],
+  ['429', status(429), LIMITED],
+  ['429 that says 30 s', status(429, { 'retry-after': '30' }), { ...LIMITED, retryAfter: /^(?:29|30)$/ }],
   [
     '429 that says an hour',
     status(429, { 'retry-after': '3600' }),
-    { ...BUSY, row: 'failed', retryAfter: /^1(?:19|20)$/ },
+    { ...LIMITED, retryAfter: /^1(?:19|20)$/ },
   ],
-  ['429 that says nonsense', status(429, { 'retry-after': 'soon' }), { ...BUSY, row: 'failed' }],
+  ['429 that says nonsense', status(429, { 'retry-after': 'soon' }), LIMITED],
   ['500', status(500), { ...BUSY, row: 'unknown' }],
   ['502 in HTML', { status: 502, body: `<h1>${UPSTREAM}</h1>` }, { ...BUSY, row: 'unknown' }],
   ['503', status(503), { ...BUSY, row: 'unknown' }],
@@ -127,7 +124,7 @@ test('a date in Retry-After becomes the seconds that remain', async () => {
   const shop = await startService()
   const date = new Date(Date.now() + 20_000).toUTCString()
   shop.sandbox.failNext(status(429, { 'retry-after': date }), EVERY_TIME, 'create')
-  await expectFault(shop, { ...BUSY, row: 'failed', retryAfter: /^(?:1\d|20)$/ })
+  await expectFault(shop, { ...LIMITED, retryAfter: /^(?:1\d|20)$/ })
 })
 
 test.each([

@@ -2,25 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PURPOSES, type Purpose } from '../../src/dots/call-cap.ts'
-import {
-  DotsCredentialsError,
-  type DotsError,
-  DotsNonsenseError,
-  DotsRequestError,
-  DotsTimeoutError,
-  DotsUnavailableError,
-  DotsUnreachableError,
-  DotsUntrustedError,
-} from '../../src/dots/errors.ts'
 import { Guard } from '../../src/dots/guard.ts'
+import { AppError } from '../../src/errors.ts'
 import { handClock } from './hand-clock.ts'
 import { failureOf } from './servers.ts'
 
 const DEADLINE_MS = 8_000
-const down = () => new DotsUnavailableError('maybe', {})
-const paused = (pauseSeconds: number) => new DotsUnavailableError('none', { pauseSeconds })
-const unreachable = () => new DotsUnreachableError({})
-const late = () => new DotsTimeoutError('dots-timeout', {})
+const down = () => new AppError('dots-unavailable')
+const paused = (pauseSeconds: number) => new AppError('dots-rate-limited', { pauseSeconds })
+const unreachable = () => new AppError('dots-unreachable')
+const late = () => new AppError('dots-timeout')
 
 function make({ maxInFlight = 8 } = {}) {
   const { clock, forward } = handClock()
@@ -32,7 +23,7 @@ function make({ maxInFlight = 8 } = {}) {
     changed: ({ purpose, breaker }) => void changes.push(`${purpose} ${breaker}`),
   })
   /** A call whose attempts end as listed, the last one again and again; undefined is a success. */
-  const call = async (ends: readonly (DotsError | undefined)[], purpose: Purpose = 'click') => {
+  const call = async (ends: readonly (AppError | undefined)[], purpose: Purpose = 'click') => {
     let attempts = 0
     const result = guard.call(purpose, DEADLINE_MS, async () => {
       const end = ends[Math.min(attempts++, ends.length - 1)]
@@ -41,7 +32,7 @@ function make({ maxInFlight = 8 } = {}) {
     })
     const error = await result.then(
       () => undefined,
-      (reason: DotsError) => reason,
+      (reason: AppError) => reason,
     )
     return { attempts, error, code: error?.code }
   }
@@ -53,7 +44,7 @@ describe('a retry', () => {
     ['a 5xx', down],
     ['an unreachable Dots', unreachable],
     ['a late answer', late],
-    ['a 409', () => new DotsUnavailableError('none', { isConflict: true })],
+    ['a 409', () => new AppError('dots-conflict')],
   ])('after %s comes once, and can save the click', async (_what, error) => {
     expect(await make().call([error(), undefined])).toEqual({
       attempts: 2,
@@ -64,11 +55,11 @@ describe('a retry', () => {
   })
 
   test.each([
-    ['400', () => new DotsRequestError('dots-request-refused', {})],
-    ['401', () => new DotsCredentialsError({})],
-    ['404', () => new DotsRequestError('dots-not-found', {})],
-    ['nonsense', () => new DotsNonsenseError({})],
-    ['a refused certificate', () => new DotsUntrustedError({})],
+    ['400', () => new AppError('dots-request-refused')],
+    ['401', () => new AppError('dots-credentials-refused')],
+    ['404', () => new AppError('dots-not-found')],
+    ['nonsense', () => new AppError('dots-invalid-response')],
+    ['a refused certificate', () => new AppError('dots-certificate-rejected')],
   ])('never comes after %s, which also says that Dots is up', async (_what, error) => {
     const { call, guard } = make()
     for (let n = 0; n < 30; n++) expect((await call([error()])).attempts).toBe(1)
@@ -90,7 +81,7 @@ describe('a retry', () => {
   })
 
   test('does not come where the pause leaves no second of the deadline', async () => {
-    expect(await make().call([paused(8)])).toMatchObject({ attempts: 1, code: 'dots-unavailable' })
+    expect(await make().call([paused(8)])).toMatchObject({ attempts: 1, code: 'dots-rate-limited' })
   })
 
   test('does not come in the last second of the deadline', async () => {
@@ -110,7 +101,7 @@ describe('a retry', () => {
     const { call } = make()
     const attempts: number[] = []
     // A conflict is no outage, so that the breaker stays out of it.
-    const conflict = () => new DotsUnavailableError('none', { isConflict: true })
+    const conflict = () => new AppError('dots-conflict')
     for (let n = 0; n < 5; n++) attempts.push((await call([conflict()])).attempts)
     expect(attempts).toEqual([2, 2, 2, 1, 1])
     expect((await call([conflict()], 'background')).attempts).toBe(2)
@@ -118,8 +109,8 @@ describe('a retry', () => {
 
   test('does not make forgotten what the first attempt may have left at Dots', async () => {
     const { error } = await make().call([late(), unreachable()])
-    expect([error?.code, error?.trace]).toEqual(['dots-unreachable', 'maybe'])
-    expect((await make().call([unreachable(), unreachable()])).error?.trace).toBe('none')
+    expect([error?.code, error?.sessionMayExist]).toEqual(['dots-unreachable', true])
+    expect((await make().call([unreachable(), unreachable()])).error?.sessionMayExist).toBe(false)
   })
 })
 
@@ -140,7 +131,7 @@ describe('the breaker', () => {
     const { call } = make()
     for (let n = 0; n < 2; n++) await call([down()])
     const { attempts, error } = await call([down()])
-    expect([attempts, error?.code, error?.trace]).toEqual([1, 'dots-unavailable', 'maybe'])
+    expect([attempts, error?.code, error?.sessionMayExist]).toEqual([1, 'dots-unavailable', true])
   })
 
   test('is told nothing by a pause: neither opened, nor closed by a probe that is asked to wait', async () => {
@@ -161,9 +152,9 @@ describe('the breaker', () => {
 
   test('counts a Retry-After of nothing as none', async () => {
     const { guard, call } = make()
-    for (let n = 0; n < 3; n++) await call([new DotsUnavailableError('maybe', { pauseSeconds: 0 })])
+    for (let n = 0; n < 3; n++) await call([new AppError('dots-unavailable', { pauseSeconds: 0 })])
     expect(guard.status.breakers.click).toBe('open')
-    expect(new DotsUnavailableError('maybe', { pauseSeconds: 0 }).retryAfterSeconds).toBeGreaterThan(0)
+    expect(new AppError('dots-unavailable', { pauseSeconds: 0 }).retryAfterSeconds).toBeGreaterThan(0)
   })
 })
 
@@ -214,9 +205,9 @@ describe('the deadline', () => {
     )
     const waiting = guard.call('click', 350, async () => 'never')
     const errors = await Promise.all([failureOf(hanging), failureOf(waiting)])
-    expect(errors.map(({ code, trace }) => [code, trace])).toEqual([
-      ['dots-timeout', 'maybe'],
-      ['dots-queue-full', 'none'],
+    expect(errors.map(({ code, sessionMayExist }) => [code, sessionMayExist])).toEqual([
+      ['dots-timeout', true],
+      ['dots-queue-full', false],
     ])
     expect([guard.status.inFlight, guard.status.waiting]).toEqual([0, 0])
   })
@@ -225,7 +216,7 @@ describe('the deadline', () => {
 describe('cut', () => {
   const hang = (signal: AbortSignal) =>
     new Promise<never>((_resolve, reject) =>
-      signal.addEventListener('abort', () => reject(new DotsTimeoutError('dots-connection-lost', {})), {
+      signal.addEventListener('abort', () => reject(new AppError('dots-connection-lost')), {
         once: true,
       }),
     )
@@ -275,7 +266,7 @@ test('in any mix of calls the cap holds, and nothing is left behind', async () =
                 throw late()
               })
               if (end === 'down') throw down()
-              if (end === 'nonsense') throw new DotsNonsenseError({})
+              if (end === 'nonsense') throw new AppError('dots-invalid-response')
               if (end === 'bug') throw new TypeError('a bug')
             } finally {
               now--

@@ -3,8 +3,8 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { DotsClient, type DotsClientOptions } from '../../src/dots/client.ts'
-import { DotsError } from '../../src/dots/errors.ts'
 import type { CreateSession } from '../../src/dots/messages.ts'
+import { type AppError, isDotsError } from '../../src/errors.ts'
 
 export const CREDENTIALS = { clientId: 'client', apiKey: 'key' }
 
@@ -78,12 +78,12 @@ export async function raw(onData: (socket: Socket) => void): Promise<string> {
   return `http://127.0.0.1:${await listen(server)}/api`
 }
 
-/** The DotsError that a call must end with. */
-export async function failureOf(call: Promise<unknown>): Promise<DotsError> {
+/** The AppError that a call must end with. */
+export async function failureOf(call: Promise<unknown>): Promise<AppError> {
   const error: unknown = await call.then(
     () => undefined,
     (reason: unknown) => reason,
   )
-  if (error instanceof DotsError) return error
-  throw new Error('the call did not fail with a DotsError', { cause: error })
+  if (isDotsError(error)) return error
+  throw new Error('the call did not fail with an AppError of Dots', { cause: error })
 }

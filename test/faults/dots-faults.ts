@@ -29,14 +29,25 @@ const UNREACHABLE: ExpectedPage = {
   level: 'warn',
   row: 'failed',
 }
-const UNTRUSTED: ExpectedPage = { code: 'dots-untrusted', retryAfter: false, level: 'error', row: 'failed' }
+const UNTRUSTED: ExpectedPage = {
+  code: 'dots-certificate-rejected',
+  retryAfter: false,
+  level: 'error',
+  row: 'failed',
+}
 const TIMEOUT: ExpectedPage = { code: 'dots-timeout', retryAfter: true, level: 'warn', row: 'unknown' }
 const LOST: ExpectedPage = { ...TIMEOUT, code: 'dots-connection-lost' }
 const REFUSED: ExpectedPage = { ...UNTRUSTED, code: 'dots-request-refused' }
 const NO_KEY: ExpectedPage = { ...UNTRUSTED, code: 'dots-credentials-refused' }
 const BUSY: ExpectedPage = { code: 'dots-unavailable', retryAfter: true, level: 'warn', row: 'failed' }
 const FAILING: ExpectedPage = { ...BUSY, row: 'unknown' }
-const NONSENSE: ExpectedPage = { code: 'dots-nonsense', retryAfter: false, level: 'error', row: 'unknown' }
+const LIMITED: ExpectedPage = { ...BUSY, code: 'dots-rate-limited' }
+const NONSENSE: ExpectedPage = {
+  code: 'dots-invalid-response',
+  retryAfter: false,
+  level: 'error',
+  row: 'unknown',
+}
 const UNSAFE: ExpectedPage = { ...NONSENSE, code: 'dots-unsafe-url' }
 /** The product's own patience, a tenth of it: the times themselves are tried by the click that meets silence. */
 const HASTY = { connectMs: 300, firstByteMs: 500 }
@@ -162,10 +173,10 @@ export const dotsFaults: FaultCase[] = [
   { fault: 'credentials', injected: '401, and the key is mended at Dots', run: refusedKeyAndBack },
   answered('credentials', '403', answer(403), 1, NO_KEY),
   answered('not-found', '404', answer(404), 1, { ...REFUSED, code: 'dots-not-found' }),
-  answered('conflict', '409', answer(409), 2, BUSY),
+  answered('conflict', '409', answer(409), 2, { ...BUSY, code: 'dots-conflict' }),
   saved('conflict', '409', answer(409)),
   answered('asked-to-wait', '429, 30 s', answer(429, { 'retry-after': '30' }), 1, {
-    ...BUSY,
+    ...LIMITED,
     retryAfter: [29, 30],
   }),
   answered('asked-to-wait', '503, an hour', answer(503, { 'retry-after': '3600' }), 1, {
@@ -179,13 +190,13 @@ export const dotsFaults: FaultCase[] = [
       const shop = await shopWithContact()
       const date = new Date(Date.now() + 20_000).toUTCString()
       shop.sandbox.failNext(answer(429, { 'retry-after': date }), 1, 'create')
-      return expectProblem(shop, { ...BUSY, retryAfter: [15, 20] })
+      return expectProblem(shop, { ...LIMITED, retryAfter: [15, 20] })
     },
   },
   saved('asked-to-wait', '429, 1 s', answer(429, { 'retry-after': '1' })),
-  answered('asked-to-wait', '429, nonsense', answer(429, { 'retry-after': 'soon' }), 2, BUSY),
+  answered('asked-to-wait', '429, nonsense', answer(429, { 'retry-after': 'soon' }), 2, LIMITED),
   ...[500, 502, 503, 504].map((status) => answered('failing', String(status), answer(status), 2, FAILING)),
-  answered('failing', '429', answer(429), 2, BUSY),
+  answered('failing', '429', answer(429), 2, LIMITED),
   saved('failing', '500', answer(500)),
   answered('nonsense', 'HTML', { status: 200, body: `<h1>${UPSTREAM}</h1>` }, 1, NONSENSE),
   answered(

@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { MAX_CART_ITEMS, makeCart, parseItems, printItem, printPermalink } from '../../src/links/cart.ts'
-import { MalformedLinkError } from '../../src/links/malformed-link.ts'
 
 const encoded = (sku: string | Uint8Array) => `~${Buffer.from(sku).toString('base64url')}`
 const sku = fc
@@ -54,7 +53,7 @@ describe('the items segment of a path', () => {
       form: 'permalink',
       cart: [{ sku: 'a:1,b', quantity: 2 }],
     })
-    expect(() => parseItems('a:b')).toThrow(MalformedLinkError)
+    expect(() => parseItems('a:b')).toThrow('malformed-link')
   })
 
   test.each([
@@ -85,12 +84,12 @@ describe('the items segment of a path', () => {
   })
 
   test('a sum that can not be counted with is refused', () => {
-    expect(() => parseItems(`a:${Number.MAX_SAFE_INTEGER},a:1`)).toThrow(MalformedLinkError)
+    expect(() => parseItems(`a:${Number.MAX_SAFE_INTEGER},a:1`)).toThrow('malformed-link')
   })
 
   test('a link names a bounded number of products', () => {
     const pairs = Array.from({ length: MAX_CART_ITEMS + 1 }, (_, n) => `sku${n}:1`)
-    expect(() => parseItems(pairs.join(','))).toThrow(MalformedLinkError)
+    expect(() => parseItems(pairs.join(','))).toThrow('malformed-link')
     expect(parseItems(pairs.slice(1).join(','))).toMatchObject({ form: 'permalink' })
   })
 
@@ -106,12 +105,12 @@ describe('the items segment of a path', () => {
     ['a C1 control character', encoded('a\u0085b')],
     ['a character outside of the alphabet', '~dG!l'],
   ])('a token with %s is refused, bare and in a permalink', (_, token) => {
-    expect(() => parseItems(token)).toThrow(MalformedLinkError)
-    expect(() => parseItems(`${token}:1`)).toThrow(MalformedLinkError)
+    expect(() => parseItems(token)).toThrow('malformed-link')
+    expect(() => parseItems(`${token}:1`)).toThrow('malformed-link')
   })
 
   test.each(['', 'a\nb', '\0', '\ud800'])('%j names no sku', (segment) => {
-    expect(() => parseItems(segment)).toThrow(MalformedLinkError)
+    expect(() => parseItems(segment)).toThrow('malformed-link')
   })
 
   test('no segment throws anything but an AppError', () => {
@@ -150,15 +149,15 @@ describe('printing', () => {
   })
 
   test.each(['', '\ud800', 'a\tb'])('%j can not be printed', (text) => {
-    expect(() => printItem(text)).toThrow(MalformedLinkError)
+    expect(() => printItem(text)).toThrow('malformed-link')
   })
 
   test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('%d is no quantity', (quantity) => {
-    expect(() => makeCart([{ sku: 'tee', quantity }])).toThrow(MalformedLinkError)
+    expect(() => makeCart([{ sku: 'tee', quantity }])).toThrow('malformed-link')
   })
 
   test('an empty cart can not be printed', () => {
-    expect(() => printPermalink([])).toThrow(MalformedLinkError)
+    expect(() => printPermalink([])).toThrow('malformed-link')
   })
 
   test('what was printed parses to the same cart', () => {
