@@ -3,14 +3,8 @@ import { BlockList, isIP } from 'node:net'
 import { parseEnv } from 'node:util'
 import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
-import {
-  ConfigSchema,
-  commaList,
-  isLoopbackHost,
-  type Settings,
-  settingFormats,
-  settingMessages,
-} from './settings.ts'
+import { ConfigSchema, commaList, type Settings, settingFormats, settingMessages } from './settings.ts'
+import { isLoopbackHost } from './web-url.ts'
 
 /** Settings that may also come from a file, as `NAME_FILE=/run/secrets/x`. */
 const SECRET_SETTINGS = [

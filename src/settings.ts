@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import Type, { type Static } from 'typebox'
+import { isLoopbackHost } from './web-url.ts'
 
 /** Dots takes `0 < expires_in < 10800`; the service itself wants a minute for the buyer to type a card number. */
 const LONGEST_CHECKOUT_SECONDS = 10_799
@@ -53,17 +54,6 @@ export type Settings = Static<typeof ConfigSchema>
 
 function parseUrl(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined
-}
-
-/** True for names and addresses that never leave this machine. `host` as in a parsed URL. */
-export function isLoopbackHost(host: string): boolean {
-  const name = host.toLowerCase()
-  return (
-    name === 'localhost' ||
-    name.endsWith('.localhost') ||
-    name === '[::1]' ||
-    /^127(\.\d{1,3}){3}$/.test(name)
-  )
 }
 
 function isHttpsOrLoopback(url: URL): boolean {

@@ -1,7 +1,7 @@
 import Type from 'typebox'
 
 import { OWN_METADATA_KEYS, POISONOUS_METADATA_KEY } from '../metadata.ts'
-import { isLoopbackHost } from '../settings.ts'
+import { isLoopbackHost } from '../web-url.ts'
 
 // Browsers and proxies differ beyond this; no shop needs longer ones.
 const MAX_URL_LENGTH = 2048
