@@ -101,8 +101,9 @@ test('no room uses itself by way of another', () => {
   expect([...left]).toEqual([])
 })
 
-test('only routes, plugins, visitors and the root files know the web framework', () => {
-  const mayKnow = /^src\/(?:[^/]+|visitors\/[^/]+|.+\/(?:[\w-]+-)?routes|.+\/plugin(?:\.ts)?)(?:\.ts)?$/
+test('only routes, plugins, visitors, the sandbox and the root files know the web framework', () => {
+  const mayKnow =
+    /^src\/(?:[^/]+|sandbox\/[^/]+|visitors\/[^/]+|.+\/(?:[\w-]+-)?routes|.+\/plugin(?:\.ts)?)(?:\.ts)?$/
   const knowers = IMPORTS.filter(({ to }) => /^(?:fastify\b|@fastify\/)/.test(to))
   expect(knowers.length).toBeGreaterThan(5)
   expect(knowers.filter(({ from }) => !mayKnow.test(from)).map(show)).toEqual([])

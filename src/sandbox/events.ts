@@ -1,10 +1,10 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-// Svix, which delivers for Dots, tries again after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h.
-const RETRY_AFTER_MS: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map((s) => s * 1000)
+// The schedule of Svix, which delivers for Dots.
+const RETRY_AFTER_MS = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map((s) => s * 1000)
 
-// Dots takes an attempt without a 2xx in this time as failed.
+// An attempt without a 2xx in this time has failed.
 const ANSWER_WITHIN_MS = 15_000
 
 /** Where events go. `secret` is `whsec_` and the base64 key. */
@@ -13,7 +13,7 @@ export interface WebhookTarget {
   secret: string
 }
 
-/** How badly events travel; everything may be changed while the sandbox runs. */
+/** The faults of event delivery; each may be changed while the sandbox runs. */
 export interface Delivery {
   /** Share of events, 0 to 1, that are never sent at all. */
   lose: number
@@ -23,20 +23,23 @@ export interface Delivery {
   delayMs: number
   /** Whether the events of one payment are sent in a random order. */
   shuffle: boolean
-  /** Whether `webhook-…` headers stand beside the `svix-…` ones. */
+  /** Whether `webhook-…` headers are sent beside the `svix-…` ones. */
   alsoWebhookHeaders: boolean
-  /** Whether the body says nothing but the payment intent's id, as some of Dots' events do. */
+  /** Whether the body holds nothing but the payment intent's id, as with some of Dots' events. */
   withoutEventKey: boolean
 }
 
-/** One attempt to deliver an event, and what came of it: the status, or why there is none. */
-export interface DeliveryAttempt {
+interface Event {
   id: string
+  body: string
   /** 1 for the first. */
   attempt: number
+}
+
+/** One attempt to deliver an event, and what came of it: the status, or why there is none. */
+export interface DeliveryAttempt extends Event {
   sentAt: Date
   headers: Record<string, string>
-  body: string
   outcome: number | 'lost' | 'unreachable'
 }
 
@@ -47,7 +50,7 @@ export interface EventChanges {
   timestamp?: number
   /** The raw body, or an object to be sent as JSON. */
   body?: string | Record<string, unknown>
-  /** Signs with another secret than the one agreed on. */
+  /** Signs with another secret than the target's. */
   secret?: string
   /** Added to, or put in place of, the headers; undefined takes one away. */
   headers?: Record<string, string | undefined>
@@ -56,8 +59,10 @@ export interface EventChanges {
 export interface EventSenderOptions {
   now: () => Date
   random: () => number
-  retryAfterMs?: readonly number[] | undefined
-  answerWithinMs?: number | undefined
+  /** Milliseconds between the attempts to deliver one event. Default: Svix's schedule. */
+  retryAfterMs?: readonly number[]
+  /** Milliseconds that a webhook has for its answer. Default 15,000. */
+  answerWithinMs?: number
 }
 
 /**
@@ -69,10 +74,15 @@ export function signatureOf(secret: string, id: string, timestamp: number, body:
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
 }
 
-/** Sends events to the target, tries failed ones again, and keeps a list of all attempts. */
-export class EventSender {
-  target: WebhookTarget | undefined
-  readonly delivery: Delivery = {
+/** Sends events to `target`, tries failed ones again, and keeps a list of all attempts. */
+export function eventSender(
+  target: WebhookTarget | undefined,
+  { now, random, retryAfterMs = RETRY_AFTER_MS, answerWithinMs = ANSWER_WITHIN_MS }: EventSenderOptions,
+) {
+  const closing = new AbortController()
+  const underWay = new Set<Promise<void>>()
+  const deliveries: DeliveryAttempt[] = []
+  const delivery: Delivery = {
     lose: 0,
     double: 0,
     delayMs: 0,
@@ -80,130 +90,101 @@ export class EventSender {
     alsoWebhookHeaders: false,
     withoutEventKey: false,
   }
-  readonly deliveries: DeliveryAttempt[] = []
-  readonly #options: EventSenderOptions
-  readonly #underWay = new Set<Promise<void>>()
-  readonly #closing = new AbortController()
+  const sender = { target, deliveries, delivery, announce, sendNow, settled, close }
 
-  constructor(target: WebhookTarget | undefined, options: EventSenderOptions) {
-    this.target = target
-    this.#options = options
-  }
-
-  /** Starts to announce a payment, one event for each step that it took, and does not wait for the answers. */
-  announce(paymentIntentId: string, steps: number): void {
-    const { delivery } = this
-    const { random } = this.#options
-    if (!this.target) return
-    const events: { id: string; body: string }[] = []
-    for (let step = 0; step < steps; step++) {
-      const event = { id: newEventId(), body: this.#bodyOf(paymentIntentId) }
+  /** Starts to send the events of a payment, one for each step that it took, and does not wait for the answers. */
+  function announce(paymentIntentId: string, steps: number): void {
+    if (!sender.target) return
+    const events = Array.from({ length: steps }).flatMap(() => {
+      const event = { id: newEventId(), body: bodyOf(paymentIntentId), attempt: 1 }
       if (random() < delivery.lose) {
-        this.deliveries.push({
-          ...event,
-          attempt: 1,
-          sentAt: this.#options.now(),
-          headers: {},
-          outcome: 'lost',
-        })
-        continue
+        deliveries.push({ ...event, sentAt: now(), headers: {}, outcome: 'lost' })
+        return []
       }
-      events.push(event)
-      if (random() < delivery.double) events.push(event)
-    }
+      return random() < delivery.double ? [event, event] : [event]
+    })
     if (delivery.shuffle) shuffle(events, random)
-    this.#track(this.#deliverAll(events, delivery.delayMs))
+    track(deliverAll(events, delivery.delayMs))
   }
 
   /** Sends one event now, once. Resolves to the status of the answer; rejects where none came. */
-  async sendNow(paymentIntentId: string | undefined, changes: EventChanges): Promise<number> {
-    if (!this.target) throw new Error('the sandbox has no webhook to send events to')
+  async function sendNow(paymentIntentId: string | undefined, changes: EventChanges): Promise<number> {
+    if (!sender.target) throw new Error('the sandbox has no webhook to send events to')
     if (paymentIntentId === undefined && changes.body === undefined)
       throw new Error('an event about no known session needs a body')
-    const body = changes.body ?? this.#bodyOf(paymentIntentId ?? '')
-    return await this.#attempt(this.target, {
-      id: changes.id ?? newEventId(),
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-      attempt: 1,
-      changes,
-    })
+    const { id = newEventId(), body = bodyOf(paymentIntentId ?? '') } = changes
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    return await send(sender.target, { id, body: text, attempt: 1 }, changes)
   }
 
-  /** Resolves once no attempt is waiting to be made or answered, retries aside that are still ahead. */
-  async settled(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  /** Resolves once no attempt is waiting to be made or answered; retries that are still ahead do not count. */
+  async function settled(): Promise<void> {
+    while (underWay.size > 0) await Promise.all(underWay)
   }
 
-  /** Forgets every retry and breaks off what is under way. */
-  async close(): Promise<void> {
-    this.#closing.abort()
-    await this.settled()
+  /** Forgets every retry and aborts the attempts under way. */
+  async function close(): Promise<void> {
+    closing.abort()
+    await settled()
   }
 
-  #bodyOf(paymentIntentId: string): string {
-    return JSON.stringify({
-      ...(this.delivery.withoutEventKey ? {} : { event: 'payment_intent.updated' }),
-      payment_intent_id: paymentIntentId,
-    })
+  function bodyOf(paymentIntentId: string): string {
+    const event = delivery.withoutEventKey ? undefined : 'payment_intent.updated'
+    return JSON.stringify({ event, payment_intent_id: paymentIntentId })
   }
 
-  async #deliverAll(events: readonly { id: string; body: string }[], delayMs: number): Promise<void> {
-    await this.#wait(delayMs)
-    for (const { id, body } of events) await this.#deliver(id, body, 1)
+  async function deliverAll(events: readonly Event[], delayMs: number): Promise<void> {
+    await wait(delayMs)
+    for (const event of events) await deliver(event)
   }
 
-  async #deliver(id: string, body: string, attempt: number): Promise<void> {
-    if (!this.target || this.#closing.signal.aborted) return
-    const status = await this.#attempt(this.target, { id, body, attempt, changes: {} }).catch(() => undefined)
-    if (status !== undefined && status >= 200 && status < 300) return
-    const delayMs = (this.#options.retryAfterMs ?? RETRY_AFTER_MS)[attempt - 1]
-    if (delayMs === undefined) return
-    // Not awaited: a retry may be hours away, and must hold up neither the next event nor the process's end.
-    void this.#wait(delayMs).then(() => this.#track(this.#deliver(id, body, attempt + 1)))
+  async function deliver(event: Event): Promise<void> {
+    if (!sender.target || closing.signal.aborted) return
+    const status = await send(sender.target, event).catch(() => 0)
+    const delayMs = retryAfterMs[event.attempt - 1]
+    if ((status >= 200 && status < 300) || delayMs === undefined) return
+    // Not awaited: a retry may be hours away, and must delay neither the next event nor the process's end.
+    void wait(delayMs).then(() => track(deliver({ ...event, attempt: event.attempt + 1 })))
   }
 
-  async #attempt(
-    target: WebhookTarget,
-    event: { id: string; body: string; attempt: number; changes: EventChanges },
+  async function send(
+    { url, secret }: WebhookTarget,
+    event: Event,
+    changes: EventChanges = {},
   ): Promise<number> {
-    const { id, body, attempt, changes } = event
-    const sentAt = this.#options.now()
-    const headers = this.#headersOf(changes.secret ?? target.secret, id, body, changes, sentAt)
-    const record: DeliveryAttempt = { id, attempt, sentAt, headers, body, outcome: 'unreachable' }
-    this.deliveries.push(record)
-    const timeout = AbortSignal.timeout(this.#options.answerWithinMs ?? ANSWER_WITHIN_MS)
-    const signal = AbortSignal.any([this.#closing.signal, timeout])
-    const response = await fetch(target.url, { method: 'POST', headers, body, signal, redirect: 'manual' })
-    await response.arrayBuffer()
-    record.outcome = response.status
-    return response.status
-  }
-
-  #headersOf(secret: string, id: string, body: string, changes: EventChanges, sentAt: Date) {
-    const timestamp = changes.timestamp ?? Math.floor(sentAt.getTime() / 1000)
-    const signed = { id, timestamp: String(timestamp), signature: signatureOf(secret, id, timestamp, body) }
+    const { id, body } = event
+    const sentAt = now()
+    const { timestamp = Math.floor(sentAt.getTime() / 1000) } = changes
+    const signature = signatureOf(changes.secret ?? secret, id, timestamp, body)
     const headers: Record<string, string> = { 'content-type': 'application/json' }
-    for (const [name, value] of Object.entries(signed)) {
+    for (const [name, value] of Object.entries({ id, timestamp: String(timestamp), signature })) {
       headers[`svix-${name}`] = value
-      if (this.delivery.alsoWebhookHeaders) headers[`webhook-${name}`] = value
+      if (delivery.alsoWebhookHeaders) headers[`webhook-${name}`] = value
     }
     for (const [name, value] of Object.entries(changes.headers ?? {})) {
       if (value === undefined) delete headers[name]
       else headers[name] = value
     }
-    return headers
+    const record: DeliveryAttempt = { ...event, sentAt, headers, outcome: 'unreachable' }
+    deliveries.push(record)
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(answerWithinMs)])
+    const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' })
+    await response.arrayBuffer()
+    record.outcome = response.status
+    return response.status
   }
 
   /** Resolves when the time is over or the sandbox closes, whichever comes first. */
-  async #wait(delayMs: number): Promise<void> {
-    const { signal } = this.#closing
-    await sleep(delayMs, undefined, { ref: false, signal }).catch(() => undefined)
+  function wait(delayMs: number): Promise<void> {
+    return sleep(delayMs, undefined, { ref: false, signal: closing.signal }).catch(() => undefined)
   }
 
-  #track(work: Promise<void>): void {
-    this.#underWay.add(work)
-    void work.finally(() => this.#underWay.delete(work))
+  function track(work: Promise<void>): void {
+    underWay.add(work)
+    void work.finally(() => underWay.delete(work))
   }
+
+  return sender
 }
 
 function newEventId(): string {

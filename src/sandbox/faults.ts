@@ -1,3 +1,5 @@
+import type { FastifyReply } from 'fastify'
+
 /** The API calls that a fault can be aimed at. */
 export type ApiCall = 'create' | 'read' | 'list' | 'intent' | 'other'
 
@@ -6,7 +8,7 @@ export type ApiCall = 'create' | 'read' | 'list' | 'intent' | 'other'
  * - a status, with headers and a body: nothing was done (an object is sent as JSON, a string as it is)
  * - `alter`: the call is done, and its good answer is changed on the way out
  * - `reset`: the connection breaks before anything was done; `done-then-reset`: after it was done
- * - `reset-in-body`: the call is done, half its answer comes; `hang-in-body`: the same, and the line stays open
+ * - `reset-in-body`: the call is done, half its answer comes; `hang-in-body`: the same, and the connection stays open
  * - `hang`: nothing is done and nothing comes
  */
 export type CannedAnswer =
@@ -18,36 +20,81 @@ export type CannedAnswer =
   | 'hang-in-body'
   | 'hang'
 
+/** What a call comes to where no fault is ordered. */
+export interface Answer {
+  status: number
+  body: object
+}
+
+export type Faults = ReturnType<typeof orderedFaults>
+
 /** Faults that tests have ordered, each used once, and the gate that keeps answers waiting. */
-export class Faults {
-  #queue: { answer: CannedAnswer; call: ApiCall | 'any' }[] = []
-  #gate: PromiseWithResolvers<void> | undefined
+export function orderedFaults() {
+  const queue: { answer: CannedAnswer; call: ApiCall | 'any' }[] = []
+  let gate: PromiseWithResolvers<void> | undefined
 
-  order(answer: CannedAnswer, times: number, call: ApiCall | 'any'): void {
-    for (let count = 0; count < times; count++) this.#queue.push({ answer, call })
+  function take(call: ApiCall): CannedAnswer | undefined {
+    const index = queue.findIndex((fault) => fault.call === 'any' || fault.call === call)
+    return index < 0 ? undefined : queue.splice(index, 1)[0]?.answer
   }
 
-  /** Takes the oldest fault that fits the call out of the queue. */
-  take(call: ApiCall): CannedAnswer | undefined {
-    const index = this.#queue.findIndex((fault) => fault.call === 'any' || fault.call === call)
-    return index < 0 ? undefined : this.#queue.splice(index, 1)[0]?.answer
-  }
+  return {
+    order(answer: CannedAnswer, times = 1, call: ApiCall | 'any' = 'any'): void {
+      for (let count = 0; count < times; count++) queue.push({ answer, call })
+    },
 
-  clear(): void {
-    this.#queue = []
-  }
+    clear(): void {
+      queue.length = 0
+    },
 
-  hold(): void {
-    this.#gate ??= Promise.withResolvers<void>()
-  }
+    hold(): void {
+      gate ??= Promise.withResolvers<void>()
+    },
 
-  release(): void {
-    this.#gate?.resolve()
-    this.#gate = undefined
-  }
+    release(): void {
+      gate?.resolve()
+      gate = undefined
+    },
 
-  /** Resolves at once, or when what is held is released. */
-  async passed(): Promise<void> {
-    await this.#gate?.promise
+    /** Answers a call the way the oldest fault that fits it says. `perform` does the call, unless the fault forbids it. */
+    async answer(call: ApiCall, reply: FastifyReply, perform: () => Answer): Promise<FastifyReply> {
+      const fault = take(call)
+      if (fault === 'hang') return reply.hijack()
+      if (fault === 'reset') return reset(reply)
+      if (typeof fault === 'object' && 'status' in fault) {
+        await gate?.promise
+        const { status, headers, body = {} } = fault
+        return sendExactly(reply, status, body, headers)
+      }
+      const { status, body } = perform()
+      await gate?.promise
+      if (fault === undefined) return reply.code(status).send(body)
+      if (fault === 'done-then-reset') return reset(reply)
+      if (typeof fault === 'string') return sendHalf(reply, status, body, fault === 'reset-in-body')
+      return sendExactly(reply, status, fault.alter(structuredClone({ ...body })))
+    },
   }
+}
+
+function reset(reply: FastifyReply): FastifyReply {
+  reply.raw.socket?.resetAndDestroy()
+  return reply.hijack()
+}
+
+/** Sends a string as it is and all else as JSON. Fastify itself would add a content type to a bare string. */
+function sendExactly(reply: FastifyReply, status: number, body: unknown, headers = {}): FastifyReply {
+  const isText = typeof body === 'string'
+  const text = isText ? body : (JSON.stringify(body) ?? '')
+  const contentType = isText ? {} : { 'content-type': 'application/json' }
+  reply.raw.writeHead(status, { 'content-length': Buffer.byteLength(text), ...contentType, ...headers })
+  reply.raw.end(text)
+  return reply.hijack()
+}
+
+/** Sends half an answer, then breaks the connection or leaves the caller waiting. */
+function sendHalf(reply: FastifyReply, status: number, body: object, isReset: boolean): FastifyReply {
+  const bytes = Buffer.from(JSON.stringify(body))
+  reply.raw.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length })
+  reply.raw.write(bytes.subarray(0, bytes.length / 2), () => isReset && reply.raw.socket?.destroy())
+  return reply.hijack()
 }

@@ -1,14 +1,16 @@
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { SandboxSession } from './sessions.ts'
+import { formatAmount } from './messages.ts'
+import type { Payment, SandboxSession } from './sessions.ts'
 
 /** Where the stylesheet is served: the policy below allows no inline style. */
-export const STYLESHEET_PATH = '/checkout.css'
+const STYLESHEET_PATH = '/checkout.css'
 
 /**
  * `form-action` names whole schemes, because Chromium checks the redirects that follow a form as well, and a shop may
  * redirect once more from its own success page.
  */
-export const PAGE_HEADERS = {
+const PAGE_HEADERS = {
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy':
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'",
@@ -18,7 +20,7 @@ export const PAGE_HEADERS = {
   'x-robots-tag': 'noindex',
 } as const
 
-export const STYLESHEET = `:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
+const STYLESHEET = `:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
 body { margin: 0 }
 .banner { background: #7a4100; color: #fff; padding: .75rem 1rem; text-align: center }
 main { max-width: 32rem; margin: 0 auto; padding: 1rem }
@@ -35,49 +37,91 @@ button { font: inherit; width: 100%; min-height: 3rem; margin-bottom: .75rem; bo
 .problem { border-left: .3rem solid #c33; padding-left: .75rem }
 `
 
-/** The page of one session: what is bought and the buttons while it is open, else what became of it. */
-export function checkoutPage(session: SandboxSession, problem = ''): string {
-  if (session.status === 'complete') {
-    return layout(
-      'Paid',
-      html`<p>This checkout is paid (pretend money). You may close this page.</p>
-        !${summary(session)}
-        <p><a href="${session.success_url}" rel="noreferrer">Back to the shop</a></p>`,
-    )
-  }
-  if (session.status === 'expired') {
-    return layout(
-      'Expired',
-      html`<p>This checkout has expired. Nothing was paid.</p>
-        !${session.cancel_url === null ? '' : html`<p><a href="${session.cancel_url}" rel="noreferrer">Back to the shop</a></p>`}`,
-    )
-  }
-  return layout(
-    'Checkout',
-    html`!${problem === '' ? '' : html`<p class="problem" role="alert">${problem}</p>`}
-      !${summary(session)}
-      <form method="post" action="/checkout/${session.id}/pay">
-        <label for="email">Email (optional)</label>
-        <input id="email" name="email" type="email" autocomplete="email" value="${session.customer_email ?? ''}">
-        <button class="pay" name="after" value="return">Pay ${dollars(session.amount_total)}</button>
-        <button class="quiet" name="after" value="close">Pay and close the tab</button>
-      </form>
-      !${
-        session.cancel_url === null
-          ? ''
-          : html`<form method="post" action="/checkout/${session.id}/cancel">
-              <button class="quiet">Cancel</button>
-            </form>`
-      }`,
-  )
+interface HostedPageOptions {
+  find: (sessionId: string) => SandboxSession | undefined
+  pay: (sessionId: string, payment: Payment) => Promise<void>
 }
 
-/** The page for an address that is no checkout. */
-export function notFoundPage(): string {
-  return layout(
-    'Not found',
-    html`<p>There is no such checkout. The sandbox forgets all of them when it stops.</p>`,
+type Visit = FastifyRequest<{ Params: { id: string } }>
+type AnswerVisit = (session: SandboxSession, reply: FastifyReply, request: Visit) => unknown
+
+/** The hosted page: shows a session, pays it, or sends the buyer back. */
+export const hostedPage: FastifyPluginAsync<HostedPageOptions> = async (app, { find, pay }) => {
+  const visit = (url: string, methods: readonly string[], answer: AnswerVisit) =>
+    app.all(url, (request: Visit, reply) => {
+      const session = find(request.params.id)
+      if (!session) return sendPage(reply, 404, notFoundPage())
+      if (!methods.includes(request.method))
+        return reply
+          .code(405)
+          .header('allow', methods.join(', '))
+          .type('text/plain')
+          .send('Method not allowed\n')
+      // Another tab was quicker, or the page was open for too long: show what the session has become.
+      const isTooLate = request.method === 'POST' && session.status !== 'open'
+      return isTooLate ? sendPage(reply, 409, checkoutPage(session)) : answer(session, reply, request)
+    })
+
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: STYLESHEET_PATH,
+    handler: (_request, reply) => reply.type('text/css; charset=utf-8').send(STYLESHEET),
+  })
+  visit('/checkout/:id', ['GET', 'HEAD'], (session, reply) => sendPage(reply, 200, checkoutPage(session)))
+  visit('/checkout/:id/pay', ['POST'], async (session, reply, { body }) => {
+    const form = new URLSearchParams(typeof body === 'string' ? body : '')
+    const email = form.get('email')?.trim() ?? ''
+    if (email !== '' && !/^[^\s@]+@[^\s@]+$/.test(email))
+      return sendPage(reply, 400, checkoutPage(session, 'Please check the email address.'))
+    await pay(session.id, { email })
+    if (form.get('after') === 'close') return sendPage(reply, 200, checkoutPage(session))
+    return seeOther(reply, session.success_url)
+  })
+  visit('/checkout/:id/cancel', ['POST'], ({ cancel_url }, reply) =>
+    cancel_url === null ? sendPage(reply, 404, notFoundPage()) : seeOther(reply, cancel_url),
   )
+  app.setNotFoundHandler((_request, reply) => sendPage(reply, 404, notFoundPage()))
+}
+
+function sendPage(reply: FastifyReply, status: number, page: string): FastifyReply {
+  return reply.code(status).headers(PAGE_HEADERS).send(page)
+}
+
+function seeOther(reply: FastifyReply, url: string): FastifyReply {
+  return reply.headers(PAGE_HEADERS).redirect(new URL(url).href, 303)
+}
+
+/** The page of one session: what is bought and the buttons while it is open, else what became of it. */
+function checkoutPage(session: SandboxSession, problem = ''): string {
+  const { id, status, success_url, cancel_url, customer_email, amount_total } = session
+  if (status === 'complete') {
+    const content = html`<p>This checkout is paid (pretend money). You may close this page.</p>
+      !${summary(session)}
+      <p><a href="${success_url}" rel="noreferrer">Back to the shop</a></p>`
+    return layout('Paid', content)
+  }
+  if (status === 'expired') {
+    const back = html`<p><a href="${cancel_url}" rel="noreferrer">Back to the shop</a></p>`
+    const content = html`<p>This checkout has expired. Nothing was paid.</p>!${cancel_url === null ? '' : back}`
+    return layout('Expired', content)
+  }
+  const cancel = html`<form method="post" action="/checkout/${id}/cancel"><button class="quiet">Cancel</button></form>`
+  const content = html`!${problem === '' ? '' : html`<p class="problem" role="alert">${problem}</p>`}
+      !${summary(session)}
+      <form method="post" action="/checkout/${id}/pay">
+        <label for="email">Email (optional)</label>
+        <input id="email" name="email" type="email" autocomplete="email" value="${customer_email ?? ''}">
+        <button class="pay" name="after" value="return">Pay ${formatAmount(amount_total)}</button>
+        <button class="quiet" name="after" value="close">Pay and close the tab</button>
+      </form>
+      !${cancel_url === null ? '' : cancel}`
+  return layout('Checkout', content)
+}
+
+/** The page for every other URL. */
+function notFoundPage(): string {
+  const content = html`<p>There is no such checkout. The sandbox forgets all of them when it stops.</p>`
+  return layout('Not found', content)
 }
 
 function summary(session: SandboxSession): string {
@@ -90,12 +134,12 @@ function summary(session: SandboxSession): string {
         ({ price_data: { product_data: product, amount }, quantity }) => html`<tr>
           <td>${product.name}!${product.description ? html`<p class="about">${product.description}</p>` : ''}</td>
           <td class="number">${quantity}</td>
-          <td class="number">${dollars(amount)}</td>
+          <td class="number">${formatAmount(amount)}</td>
         </tr>`,
       )}
     </tbody>
     <tfoot>
-      <tr><th scope="row" colspan="2">Total</th><td class="number"><strong>${dollars(session.amount_total)}</strong></td></tr>
+      <tr><th scope="row" colspan="2">Total</th><td class="number"><strong>${formatAmount(session.amount_total)}</strong></td></tr>
     </tfoot>
   </table>`
 }
@@ -111,7 +155,7 @@ function layout(title: string, content: string): string {
     <link rel="stylesheet" href="${STYLESHEET_PATH}">
   </head>
   <body>
-    <header class="banner"><strong>SANDBOX</strong>: a stand-in for Dots. No real money moves here.</header>
+    <header class="banner"><strong>SANDBOX</strong>: this is not Dots itself. No real money moves here.</header>
     <main>
       <h1>${title}</h1>
       !${content}
@@ -119,8 +163,4 @@ function layout(title: string, content: string): string {
   </body>
 </html>
 `
-}
-
-function dollars(cents: number): string {
-  return new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD' }).format(cents / 100)
 }

@@ -1,6 +1,6 @@
 import { startSandbox } from './sandbox.ts'
 
-// Runs the sandbox alone. The credentials open nothing but this stand-in, so they may be printed.
+// Runs the sandbox alone. The credentials are accepted by the sandbox only, so they may be printed.
 
 const DEFAULT_PORT = '4010'
 const CLIENT_ID = 'sandbox-client'
@@ -25,15 +25,15 @@ async function run(port: number, webhookUrl: string | undefined): Promise<void> 
     port,
     clientId: CLIENT_ID,
     apiKey: API_KEY,
-    ...(webhookUrl === undefined ? {} : { webhook: { url: webhookUrl, secret: WEBHOOK_SECRET } }),
+    webhook: webhookUrl === undefined ? undefined : { url: webhookUrl, secret: WEBHOOK_SECRET },
   })
-  console.log(`The Dots sandbox is up; no real money moves here. Settings for the service:
+  console.log(`The Dots sandbox is running; no real money moves here. Settings for the service:
 
 DOTS_API_URL=${sandbox.url}
 DOTS_CLIENT_ID=${CLIENT_ID}
 DOTS_API_KEY=${API_KEY}
 DOTS_WEBHOOK_SECRET=${WEBHOOK_SECRET}
 
-Events go to ${webhookUrl ?? 'nobody: set SANDBOX_WEBHOOK_URL to receive them'}.`)
+${webhookUrl ? `Events are sent to ${webhookUrl}.` : 'No events are sent: set SANDBOX_WEBHOOK_URL to receive them.'}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void sandbox.close())
 }

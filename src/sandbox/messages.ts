@@ -1,110 +1,91 @@
 import { isDeepStrictEqual } from 'node:util'
-import Type, { type Static } from 'typebox'
+import Type, { type Static, type TProperties } from 'typebox'
 import { Compile } from 'typebox/compile'
 
-// Dots documents no limits for metadata; these are the ones that cautious callers keep, so nothing beyond passes here.
-const METADATA_KEYS = 20
-const METADATA_KEY_CHARACTERS = 40
-const METADATA_VALUE_CHARACTERS = 500
+// Dots documents no limits for metadata. A careful caller keeps to these, so the sandbox refuses what goes beyond them.
+const MAX_METADATA_KEYS = 20
+const MAX_METADATA_KEY_CHARACTERS = 40
+const MAX_METADATA_VALUE_CHARACTERS = 500
 
 // The documented range is open at both ends: 0 < seconds < 10800.
-const EXPIRES_IN_LEAST = 1
-const EXPIRES_IN_MOST = 10_799
+const MIN_EXPIRES_IN = 1
+const MAX_EXPIRES_IN = 10_799
 
 /** Seconds that a session stays open when the caller names no `expires_in`. */
-export const EXPIRES_IN_DEFAULT = 10_800
+export const DEFAULT_EXPIRES_IN = 10_800
 
-const closed = { additionalProperties: false } as const
+/** The only currency that Dots documents. Amounts are whole cents of it. */
+const CURRENCY = 'usd'
+const dollars = new Intl.NumberFormat('en-US', { style: 'currency', currency: CURRENCY })
 
 // Beyond this, adding cents up in JavaScript is no longer exact.
 const Count = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 
 const Metadata = Type.Unsafe<Record<string, string>>({
   type: 'object',
-  maxProperties: METADATA_KEYS,
-  propertyNames: { type: 'string', maxLength: METADATA_KEY_CHARACTERS },
-  additionalProperties: { type: 'string', maxLength: METADATA_VALUE_CHARACTERS },
+  maxProperties: MAX_METADATA_KEYS,
+  propertyNames: { type: 'string', maxLength: MAX_METADATA_KEY_CHARACTERS },
+  additionalProperties: { type: 'string', maxLength: MAX_METADATA_VALUE_CHARACTERS },
 })
 
-/** The documented body of `POST /v2/checkout-sessions`; a field that is not documented is an error. */
-export const CreateSessionSchema = Type.Object(
-  {
-    line_items: Type.Array(
-      Type.Object(
-        {
-          price_data: Type.Object(
-            {
-              currency: Type.Literal('usd'),
-              amount: Count,
-              product_data: Type.Object(
-                {
-                  name: Type.String({ minLength: 1 }),
-                  description: Type.Optional(Type.String()),
-                  images: Type.Optional(Type.Array(Type.String())),
-                  metadata: Type.Optional(Metadata),
-                },
-                closed,
-              ),
-            },
-            closed,
-          ),
-          quantity: Count,
-        },
-        closed,
-      ),
-      { minItems: 1 },
-    ),
-    mode: Type.Literal('payment'),
-    success_url: Type.String(),
-    cancel_url: Type.Optional(Type.String()),
-    customer_email: Type.Optional(Type.String()),
-    client_reference_id: Type.Optional(Type.String()),
-    customer_id: Type.Optional(Type.String({ format: 'uuid' })),
-    user_id: Type.Optional(Type.String({ format: 'uuid' })),
-    expires_in: Type.Optional(Type.Integer({ minimum: EXPIRES_IN_LEAST, maximum: EXPIRES_IN_MOST })),
-    metadata: Type.Optional(Metadata),
-  },
-  closed,
-)
+/** The documented body of `POST /v2/checkout-sessions`. */
+const CreateSessionSchema = exactly({
+  line_items: Type.Array(
+    exactly({
+      price_data: exactly({
+        currency: Type.Literal(CURRENCY),
+        amount: Count,
+        product_data: exactly({
+          name: Type.String({ minLength: 1 }),
+          description: Type.Optional(Type.String()),
+          images: Type.Optional(Type.Array(Type.String())),
+          metadata: Type.Optional(Metadata),
+        }),
+      }),
+      quantity: Count,
+    }),
+    { minItems: 1 },
+  ),
+  mode: Type.Literal('payment'),
+  success_url: Type.String(),
+  cancel_url: Type.Optional(Type.String()),
+  customer_email: Type.Optional(Type.String()),
+  client_reference_id: Type.Optional(Type.String()),
+  customer_id: Type.Optional(Type.String({ format: 'uuid' })),
+  user_id: Type.Optional(Type.String({ format: 'uuid' })),
+  expires_in: Type.Optional(Type.Integer({ minimum: MIN_EXPIRES_IN, maximum: MAX_EXPIRES_IN })),
+  metadata: Type.Optional(Metadata),
+})
 export type CreateSession = Static<typeof CreateSessionSchema>
 
-const ListQuerySchema = Type.Object(
-  {
-    limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]?|100)$' })),
-    starting_after: Type.Optional(Type.String({ format: 'uuid' })),
-    ending_before: Type.Optional(Type.String({ format: 'uuid' })),
-  },
-  closed,
-)
+const ListQuerySchema = exactly({
+  limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]?|100)$' })),
+  starting_after: Type.Optional(Type.String({ format: 'uuid' })),
+  ending_before: Type.Optional(Type.String({ format: 'uuid' })),
+})
 
-/** Where in the list a page of sessions starts, and how many it holds. */
-export interface ListQuery {
-  limit: number
-  startingAfter?: string
-  endingBefore?: string
+/** An object that holds these fields and no other: one that is not documented is an error. */
+function exactly<Fields extends TProperties>(fields: Fields) {
+  return Type.Object(fields, { additionalProperties: false })
 }
 
 // Not documented; the size that comparable APIs use.
-const LIST_LIMIT_DEFAULT = 10
+const DEFAULT_LIST_LIMIT = 10
 
-/** An answer other than 2xx: its status and the code in the error envelope. */
+/** An answer other than 2xx. */
 export class Refusal extends Error {
   readonly status: number
-  readonly code: string
+  /** The error envelope. Dots documents none: callers must read it leniently. */
+  readonly body: { error: { code: string; message: string } }
 
   constructor(status: number, code: string, message: string) {
     super(message)
     this.status = status
-    this.code = code
-  }
-
-  /** The error envelope. Dots documents none; callers must read whatever stands here leniently. */
-  get body(): { error: { code: string; message: string } } {
-    return { error: { code: this.code, message: this.message } }
+    this.body = { error: { code, message } }
   }
 }
 
-/** A 400 in Dots' words for a request that breaks the documented schema. */
+/** A 400 with Dots' own code for a request that breaks the documented schema. */
 export function invalidInput(message: string): Refusal {
   return new Refusal(400, 'invalid-input', message)
 }
@@ -132,18 +113,23 @@ export function amountTotal(body: CreateSession): number {
   return body.line_items.reduce((sum, item) => sum + item.price_data.amount * item.quantity, 0)
 }
 
-/** Reads the list's query. Throws a 400 {@link Refusal}. */
-export function parseListQuery(search: URLSearchParams): ListQuery {
-  const names = [...search.keys()]
-  if (new Set(names).size !== names.length) throw invalidInput('a query parameter is given twice')
-  const query: unknown = Object.fromEntries(search)
+/** Prints an amount (cents) for people. */
+export function formatAmount(cents: number): string {
+  return dollars.format(cents / 100)
+}
+
+/** Which sessions of the list a page shows, and how many. */
+export type ListQuery = ReturnType<typeof parseListQuery>
+
+/** Reads the list's query. A parameter that is given twice is an array, and therefore refused. Throws a 400 {@link Refusal}. */
+export function parseListQuery(query: unknown) {
   if (!listQuery.Check(query)) throw firstProblem(listQuery.Errors(query))
   if (query.starting_after !== undefined && query.ending_before !== undefined)
     throw invalidInput('starting_after and ending_before exclude each other')
   return {
-    limit: query.limit === undefined ? LIST_LIMIT_DEFAULT : Number(query.limit),
-    ...(query.starting_after === undefined ? {} : { startingAfter: query.starting_after }),
-    ...(query.ending_before === undefined ? {} : { endingBefore: query.ending_before }),
+    limit: query.limit === undefined ? DEFAULT_LIST_LIMIT : Number(query.limit),
+    startingAfter: query.starting_after,
+    endingBefore: query.ending_before,
   }
 }
 

@@ -40,7 +40,7 @@ test('a session reads back as it was created, an unknown one is a 404', async ()
   expect((await call(sandbox, `${path}/expire`, {})).status).toBe(404)
 })
 
-test('a payment intent says no more than its status, and moves when the session is paid', async () => {
+test('a payment intent has an id and a status only, and the status changes when the session is paid', async () => {
   sandbox = await start()
   const session = (await call(sandbox, '/checkout-sessions', createBody())).body
   const path = `/payment-intents/${session.payment_intent_id}`
@@ -101,7 +101,7 @@ test('the list is paged by either cursor, newest first', async () => {
   expect(await ids(`?limit=2&ending_before=${c}`)).toEqual({ ids: [e, d], more: false })
 })
 
-test('the list can be had oldest first, and holds ten sessions where no limit is named', async () => {
+test('the list can be oldest first, and a page holds ten sessions where no limit is given', async () => {
   sandbox = await start({ listOrder: 'oldest-first' })
   const made: string[] = []
   for (let count = 0; count < 12; count++) made.push(await create(sandbox))
@@ -143,7 +143,38 @@ test('every call is recorded, with its query and its body', async () => {
   expect(sandbox.requests).toEqual([])
 })
 
-test('a held call is done, and answered after the release', async () => {
+test('a call that is not documented is a 404 in JSON, and recorded as such', async () => {
+  sandbox = await start()
+  const id = await create(sandbox)
+  sandbox.clear()
+  const paths = [
+    '/',
+    '/v2',
+    '/v2/checkout-sessions/',
+    `/v2/checkout-sessions/${id}/`,
+    '/v2/checkout-session%73',
+    '/v2/%zz',
+  ]
+  for (const path of paths) {
+    const response = await fetch(`${sandbox.url}${path}`, { headers: { authorization: AUTHORIZATION } })
+    expect(response.status, path).toBe(404)
+    expect(await response.json(), path).toMatchObject({ error: { code: 'not-found' } })
+  }
+  for (const method of ['HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+    const headers = { authorization: AUTHORIZATION }
+    expect((await fetch(`${sandbox.url}/v2/checkout-sessions`, { method, headers })).status, method).toBe(404)
+  }
+  expect(sandbox.requests.map((request) => request.call)).toEqual(Array(paths.length + 5).fill('other'))
+})
+
+test('an id that is no session is a 404, however it is written', async () => {
+  sandbox = await start()
+  for (const id of ['%zz', 'a%2Fb', 'x'.repeat(10_000)])
+    expect((await call(sandbox, `/checkout-sessions/${id}`)).status).toBe(404)
+  expect(new Set(sandbox.requests.map((request) => request.call))).toEqual(new Set(['read']))
+})
+
+test('a held call is done at once, and answered after the release', async () => {
   sandbox = await start()
   sandbox.hold()
   let answered = false
@@ -156,7 +187,7 @@ test('a held call is done, and answered after the release', async () => {
   await created
 })
 
-test('ordered faults are used up in turn, by the calls that they are meant for', async () => {
+test('faults are used up in order, by the calls that they are meant for', async () => {
   sandbox = await start()
   sandbox.failNext(
     { status: 503, headers: { 'retry-after': '7' }, body: { error: { code: 'x' } } },
@@ -180,7 +211,7 @@ test('a good answer can be altered on its way out', async () => {
   expect(sandbox.sessions.size).toBe(1)
 })
 
-test('connections break before, after and amid the work', async () => {
+test('connections break before, after and in the middle of an answer', async () => {
   sandbox = await start()
   for (const [fault, sessions] of [
     ['reset', 0],
@@ -193,7 +224,17 @@ test('connections break before, after and amid the work', async () => {
   }
 })
 
-test('calls that hang are hung up on when the sandbox closes', async () => {
+test('a held call gets no answer when the sandbox closes', async () => {
+  sandbox = await start()
+  sandbox.hold()
+  const held = expect(create(sandbox)).rejects.toThrow()
+  await expect.poll(() => sandbox.sessions.size).toBe(1)
+  await sandbox.close()
+  await held
+  sandbox = await start()
+})
+
+test('calls that hang fail when the sandbox closes', async () => {
   sandbox = await start()
   sandbox.failNext('hang')
   sandbox.failNext('hang-in-body')

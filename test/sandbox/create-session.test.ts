@@ -160,6 +160,18 @@ describe('a create body is refused, its field is named, and no session is made, 
   )
 })
 
-test('a body of more than a mebibyte is refused with an answer', async () => {
+test('a body of up to a mebibyte is read, a larger one is refused with an answer', async () => {
+  const recorded = sandbox.requests.length
+  expect((await post('x'.repeat(1024 * 1024))).status).toBe(400)
   expect((await post('x'.repeat(1024 * 1024 + 1))).status).toBe(413)
+  expect(sandbox.requests).toHaveLength(recorded + 1)
+})
+
+test('a larger body is refused with an answer even where its length is not announced', async () => {
+  const response = await fetch(`${sandbox.url}/v2/checkout-sessions`, {
+    method: 'POST',
+    body: ReadableStream.from(Array.from({ length: 40 }, () => Buffer.alloc(64 * 1024, 'x'))),
+    duplex: 'half',
+  })
+  expect(response.status).toBe(413)
 })

@@ -4,7 +4,7 @@ export const CREDENTIALS = { clientId: 'client', apiKey: 'key' } as const
 
 export const AUTHORIZATION = `Basic ${Buffer.from('client:key').toString('base64')}`
 
-/** A create body that uses every documented field which may stand beside the others. */
+/** A create body with every documented field that may be used together with the others. */
 export function createBody(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     line_items: [lineItem()],
@@ -53,7 +53,7 @@ export async function call(
   const response = await fetch(`${sandbox.url}/v2${path}`, {
     method: body === undefined ? 'GET' : 'POST',
     headers: { authorization: AUTHORIZATION, 'content-type': 'application/json', ...headers },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    body: typeof body === 'string' ? body : JSON.stringify(body),
   })
   const answer: unknown = await response.json()
   if (typeof answer !== 'object' || answer === null) throw new Error('the sandbox sent no object')

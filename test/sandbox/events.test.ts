@@ -105,7 +105,7 @@ test('events can be lost', async () => {
   expect(sandbox.deliveries.map(({ outcome }) => outcome)).toEqual(['lost', 'lost'])
 })
 
-test('events can be doubled', async () => {
+test('events can be sent twice under one id', async () => {
   const id = await startWithWebhook({ random: () => 0.4 })
   sandbox.delivery.double = 0.5
   await sandbox.pay(id)
@@ -115,7 +115,7 @@ test('events can be doubled', async () => {
   expect(a).not.toBe(c)
 })
 
-test('events can change places', async () => {
+test('events can arrive in another order', async () => {
   const id = await startWithWebhook({ random: () => 0.4 })
   Object.assign(sandbox.delivery, { double: 0.5, shuffle: true })
   await sandbox.pay(id)
@@ -145,7 +145,7 @@ test('events can come late, with both kinds of headers, and without the event ke
   }
 })
 
-test('an event can be forged, replayed and made up by hand', async () => {
+test('an event can be forged, replayed and written by hand', async () => {
   const id = await startWithWebhook()
   statuses = [401]
   expect(await sandbox.sendEvent(id, { id: 'msg_1', timestamp: 7, secret: 'whsec_AAAA' })).toBe(401)
@@ -160,7 +160,7 @@ test('an event can be forged, replayed and made up by hand', async () => {
   await expect(sandbox.sendEvent('none')).rejects.toThrow('needs a body')
 })
 
-test('without a webhook a payment tells nobody', async () => {
+test('without a webhook a payment sends no event', async () => {
   sandbox = await start()
   await sandbox.pay(await create(sandbox))
   await sandbox.eventsSettled()

@@ -41,6 +41,7 @@ test('the policy forbids scripts, and lets a form lead back to the shop', async 
   const policy = response.headers.get('content-security-policy')
   expect(policy).toContain("default-src 'none'")
   expect(policy).toContain("form-action 'self' http: https:")
+  expect((await fetch(page, { method: 'HEAD' })).headers.get('content-security-policy')).toBe(policy)
   const style = await fetch(new URL('/checkout.css', page))
   expect(style.headers.get('content-type')).toContain('text/css')
 })
@@ -57,7 +58,7 @@ test('Pay without an email keeps the one that the shop gave', async () => {
   expect(sandbox.sessions.get(id)?.customer_email).toBe('buyer@example.com')
 })
 
-test('an email that is none is pointed out, and nothing is paid', async () => {
+test('an invalid email is reported, and nothing is paid', async () => {
   const response = await submit('pay', { email: 'nobody' })
   expect(response.status).toBe(400)
   expect(await response.text()).toContain('role="alert"')
@@ -98,8 +99,13 @@ test('an expired session shows that it is expired, and cannot be paid', async ()
   expect(sandbox.sessions.get(id)?.status).toBe('expired')
 })
 
-test('looking at the Pay address pays nothing, and other addresses are not found', async () => {
-  expect((await fetch(`${page}/pay`)).status).toBe(405)
+test('a GET of the Pay URL pays nothing, and other URLs are not found', async () => {
+  const refused = await fetch(`${page}/pay`)
+  expect(refused.status).toBe(405)
+  expect(refused.headers.get('allow')).toBe('POST')
+  const deleted = await fetch(page, { method: 'DELETE' })
+  expect(deleted.status).toBe(405)
+  expect(deleted.headers.get('allow')).toBe('GET, HEAD')
   expect((await fetch(`${page}x`)).status).toBe(404)
   expect((await fetch(new URL('/', page))).status).toBe(404)
   expect(sandbox.sessions.get(id)?.status).toBe('open')
