@@ -1,5 +1,5 @@
 # The same Node as the one that package-lock.json pins for development.
-FROM node:24.21-slim
+FROM node:26.10-slim
 
 ENV NODE_ENV=production
 WORKDIR /app

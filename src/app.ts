@@ -1,152 +1,91 @@
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import fastifyEnv from '@fastify/env'
+import Fastify, { type FastifyInstance } from 'fastify'
 import type { DestinationStream } from 'pino'
-import { catalogPlugin } from './catalog/plugin.ts'
-import { salesLimit } from './catalog/product.ts'
+import { returnRoutes } from './checkout/return-routes.ts'
 import { checkoutRoutes } from './checkout/routes.ts'
-import { soldItems } from './checkout/sold-items.ts'
-import { closing } from './closing.ts'
-import type { Config } from './config.ts'
-import type { DotsClientOptions } from './dots/client.ts'
-import { dotsPlugin } from './dots/plugin.ts'
-import { errorHandler } from './error-handler.ts'
-import { healthRoutes } from './health.ts'
-import { linkPath } from './links/link-builder.ts'
-import { makeLogger, newReference, RequestLog, requestFacts } from './logging.ts'
-import { answerMalformed, ignoreExpectations } from './node-answers.ts'
-import { type OrdersPace, ordersPlugin } from './orders/plugin.ts'
-import { assetRoutes } from './pages/routes.ts'
-import type { Shop } from './pages/shop.ts'
-import { securityHeaders } from './security-headers.ts'
-import { discoveryRoutes } from './shop/discovery-routes.ts'
-import { qrRoutes } from './shop/qr-routes.ts'
+import {
+  type Config,
+  configError,
+  configOf,
+  type EnvironmentOptions,
+  envOptions,
+  readEnvironment,
+} from './config.ts'
+import { browserIds } from './http/browser-id.ts'
+import { errorHandler } from './http/error-handler.ts'
+import { securityHeaders } from './http/headers.ts'
+import { healthRoutes } from './http/health.ts'
+import { limits } from './http/limits.ts'
+import { makeLogger, requestLogging } from './http/logging.ts'
+import { requestChecks, serverOptions } from './http/server-options.ts'
+import { draining } from './http/shutdown.ts'
+import { webhookRoutes } from './orders/webhook-routes.ts'
+import { openServices, type Services, type ServicesOptions } from './services.ts'
+import type { Settings } from './settings.ts'
 import { shopRoutes } from './shop/routes.ts'
-import { storePlugin } from './store/plugin.ts'
-import { addressCheck, readableAddress } from './visitors/addresses.ts'
-import { browserCookie } from './visitors/browser.ts'
-import { overload } from './visitors/overload.ts'
-import { rateLimits } from './visitors/rate-limits.ts'
-import { robotsRoutes } from './visitors/robots-routes.ts'
 
-declare module 'fastify' {
-  interface FastifyInstance {
-    config: Config
-    /** The merchant, as the pages know it. */
-    shop: Shop
-    now: () => Date
-  }
-}
-
-// A link, its longest form included, is far below this; what is longer is refused before anything looks at it.
-const LARGEST_HEADERS = 16 * 1024
-/** A form of ours has a few short fields. */
-const LARGEST_BODY = 16 * 1024
-const FORM = 'application/x-www-form-urlencoded'
-/** Headers come in one or two packets. */
-const SLOWEST_HEADERS_MS = 10_000
-/** How often slow senders are looked for. */
-const CHECK_SOCKETS_MS = 2_000
-/** A request of a few hundred bytes that takes longer to arrive is not a buyer on a bad line. */
-const SLOWEST_REQUEST_MS = 15_000
-/** A socket without a byte in either direction for so long is gone; longer than any answer of ours takes. */
-const SILENT_SOCKET_MS = 30_000
-/** Longer than the idle timeout of common balancers (60 s), so that it is they who close. */
-const KEEP_ALIVE_MS = 65_000
-
-export interface AppOptions {
-  now?: () => Date
+export interface AppOptions extends Omit<ServicesOptions, 'log' | 'catalog'>, EnvironmentOptions {
   /** Where the log goes instead of stdout. */
   logDestination?: DestinationStream
-  /** How fast the work behind the shop goes, for tests. */
-  ordersPace?: Partial<OrdersPace>
-  /** How patient the calls to Dots are, for tests. */
-  dotsPace?: Pick<DotsClientOptions, 'connectMs' | 'firstByteMs' | 'deadlinesMs' | 'askAgainMs'>
+}
+
+export interface App {
+  app: FastifyInstance
+  services: Services
 }
 
 /**
- * The whole service, ready to listen: its table of contents, in order.
+ * The whole service, ready to listen, from its environment: its table of contents, in order.
  *
- * @throws CatalogError, StoreError where it cannot work with what it was given.
+ * @throws ConfigError, CatalogError, StoreError where it cannot work with what it was given; nothing stays open then.
  */
-export async function buildApp(config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
-  const now = options.now ?? (() => new Date())
-  const app = Fastify({
-    loggerInstance: makeLogger(config.logLevel, options.logDestination),
-    logController: new RequestLog({ requestIdLogLabel: 'reference' }),
-    genReqId: newReference,
-    trustProxy: (address) => config.trustsProxy(address),
-    rewriteUrl: readableAddress,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: LARGEST_HEADERS },
-    exposeHeadRoutes: true,
-    clientErrorHandler: answerMalformed,
-    http: {
-      maxHeaderSize: LARGEST_HEADERS,
-      headersTimeout: SLOWEST_HEADERS_MS,
-      connectionsCheckingInterval: CHECK_SOCKETS_MS,
-    },
-    bodyLimit: LARGEST_BODY,
-    requestTimeout: SLOWEST_REQUEST_MS,
-    connectionTimeout: SILENT_SOCKET_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    return503OnClosing: false,
-  })
-  ignoreExpectations(app.server)
-
+export async function buildApp(environment: NodeJS.ProcessEnv, options: AppOptions = {}): Promise<App> {
+  const log = await makeLogger('info', options.logDestination)
+  // The settings are read by the first plugin of the app that they configure.
+  let config: Config | undefined
+  const app = Fastify(serverOptions({ log, trustsProxy: (ip) => config?.trustsProxy(ip) ?? false }))
   try {
-    app.decorate('config', config)
-    app.decorate('now', now)
-    app.decorate('shop', shopOf(config))
-    await app.register(closing)
-    await app.register(requestFacts)
-    await app.register(securityHeaders, {
-      https: config.publicUrl.startsWith('https:'),
-      allowHttpCheckout: config.dots.allowHttpCheckout,
-    })
-    await app.register(errorHandler)
-    await app.register(rateLimits, config.rateLimit)
-    await app.register(overload, { trustsProxy: config.trustsProxy })
-    await app.register(addressCheck)
-    await app.register(browserCookie, { https: config.publicUrl.startsWith('https:') })
-    await app.register(catalogPlugin, { path: config.catalogPath })
-    await app.register(storePlugin, { databaseUrl: config.databaseUrl, now })
-    await app.register(dotsPlugin, { ...config.dots, ...options.dotsPace, now })
-    // The text as it came: `links` reads queries and forms by one set of rules, and sees what was given twice.
-    app.addContentTypeParser(
-      FORM,
-      { parseAs: 'string' },
-      async (_request: FastifyRequest, text: string) => text,
-    )
-    const publicUrl = new URL(config.publicUrl)
-    await app.register(ordersPlugin, {
-      webhookSecrets: config.dots.webhookSecrets,
-      fulfillment: config.fulfillment,
-      publicUrl: config.publicUrl,
-      now,
-      salesLimit: (sku) => salesLimit(app.catalog.current.find(sku)),
-      soldItems: (cart, amountTotal) => soldItems(app.catalog.current, cart, amountTotal),
-      linkTo: (cart) => linkPath(cart, publicUrl),
-      ...(options.ordersPace !== undefined && { pace: options.ordersPace }),
-    })
-    await app.register(healthRoutes)
-    await app.register(assetRoutes, { shop: app.shop })
-    await app.register(shopRoutes)
-    await app.register(qrRoutes)
-    await app.register(discoveryRoutes)
-    await app.register(robotsRoutes)
-    await app.register(checkoutRoutes)
-    return app
+    config = await readConfig(app, environment, options)
+    app.log.level = config.logLevel
+    const services = await openServices(config, { ...options, log: app.log })
+    app.addHook('onListen', async () => services.jobs.start())
+    app.addHook('preClose', () => services.stop())
+    app.addHook('onClose', () => services.close())
+
+    const { shop, dots, rateLimit, trustsProxy } = config
+    const https = shop.publicUrl.startsWith('https:')
+    await app.register(draining)
+    await app.register(requestLogging)
+    await app.register(securityHeaders, { https, allowHttpCheckout: dots.allowHttpCheckout })
+    await app.register(errorHandler, { shop })
+    await app.register(limits, { rateLimit, trustsProxy })
+    await app.register(requestChecks)
+    await app.register(browserIds, { https })
+    await app.register(healthRoutes, services)
+    await app.register(shopRoutes, services)
+    await app.register(checkoutRoutes, services)
+    await app.register(returnRoutes, services)
+    if (dots.webhookSecrets.length > 0) await app.register(webhookRoutes, services)
+    return { app, services }
   } catch (error) {
     await app.close()
     throw error
   }
 }
 
-function shopOf({ merchant, publicUrl }: Config): Shop {
-  const { name, supportEmail, accentColor, logoUrl } = merchant
-  return {
-    name,
-    publicUrl,
-    ...(supportEmail !== undefined && { supportEmail }),
-    ...(accentColor !== undefined && { accentColor }),
-    ...(logoUrl !== undefined && { logoUrl }),
+/** @throws ConfigError with every problem. */
+async function readConfig(
+  app: FastifyInstance,
+  environment: NodeJS.ProcessEnv,
+  options: EnvironmentOptions,
+): Promise<Config> {
+  const { texts, problems } = readEnvironment(environment, options)
+  let failure: unknown
+  try {
+    await app.register(fastifyEnv, envOptions(texts))
+    if (problems.size === 0) return configOf(app.getEnvs<Settings>())
+  } catch (error) {
+    failure = error
   }
+  throw configError(failure, problems)
 }

@@ -1,167 +1,113 @@
 import { readFileSync } from 'node:fs'
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { parseEnv } from 'node:util'
-import fastifyEnv from '@fastify/env'
-import Fastify from 'fastify'
-import { ConfigSchema, commaList, type Settings, settingFormats, settingMessages } from './settings.ts'
-import { isLoopbackHost } from './web-url.ts'
+import { compile } from '@fastify/proxy-addr'
+import { type EnvSchemaOpt, envSchema } from 'env-schema'
+import { ConfigSchema, commaList, type Settings } from './settings.ts'
+import { isLoopbackHost, webUrl } from './web-url.ts'
 
-/** Settings that may also come from a file, as `NAME_FILE=/run/secrets/x`. */
-const SECRET_SETTINGS = [
-  'DOTS_CLIENT_ID',
-  'DOTS_API_KEY',
-  'DOTS_WEBHOOK_SECRET',
-  'DATABASE_URL',
-  'REDIS_URL',
-  'LINK_SIGNING_SECRET',
-  'ADMIN_TOKEN',
-  'FULFILLMENT_SECRET',
-] as const
+/** Whoever has a signed link can try secrets as fast as a computer can: shorter ones are found. */
+const MIN_SECRET_LENGTH = 16
+/** Bytes that a symmetric key should have at least (Standard Webhooks, "Signature scheme"). */
+const MIN_WEBHOOK_KEY_BYTES = 24
 
-/** The settings as the rooms use them: parsed, grouped, frozen. Durations are in seconds unless named. */
-export interface Config {
-  readonly dots: {
-    /** Base without a trailing slash; `/v2/...` is appended. */
-    readonly apiUrl: string
-    readonly clientId: string
-    readonly apiKey: string
-    readonly appId: string | undefined
-    readonly maxInFlight: number
-    readonly webhookSecrets: readonly string[]
-    /** Hosts that a checkout URL may have, lower case, without a port; empty: any. */
-    readonly checkoutHosts: readonly string[]
-    /** True where Dots itself is on this machine (the sandbox): plain http checkout URLs are then taken too. */
-    readonly allowHttpCheckout: boolean
-  }
-  /** Origin of every link that leaves the house, without a trailing slash. */
-  readonly publicUrl: string
-  readonly host: string
-  readonly port: number
-  readonly catalogPath: string
-  readonly databaseUrl: string
-  /** Tells whether `X-Forwarded-*` of a peer with this address is believed. */
-  readonly trustsProxy: (address: string) => boolean
-  readonly rateLimit: { readonly max: number; readonly windowSeconds: number }
-  readonly checkoutExpiresIn: number
-  readonly linkSigningSecrets: readonly string[]
-  readonly linkProtection: 'standard' | 'confirm'
-  readonly adminToken: string | undefined
-  readonly fulfillment: { readonly url: string; readonly secrets: readonly string[] } | undefined
-  readonly merchant: {
-    readonly name: string
-    readonly supportEmail: string | undefined
-    readonly accentColor: string | undefined
-    readonly logoUrl: string | undefined
-  }
-  readonly logLevel: string
-}
-
-/** Everything that is missing or wrong in the settings, a sentence each. Holds no values, so it can be printed. */
+/** Everything that is missing or wrong in the settings, one sentence each. Holds no values, so it can be printed. */
 export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
   readonly problems: readonly string[]
 
   constructor(problems: readonly string[]) {
-    super(`The settings are not complete:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
-    this.name = 'ConfigError'
+    super(`The configuration is invalid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
     this.problems = problems
   }
 }
 
-/**
- * Reads and checks all settings at once.
- *
- * Two stages: the raw texts (environment over `.env`, secrets from files, empty counts as absent) are validated by
- * `@fastify/env` against one schema, then parsed into the shapes that the rooms use. It runs before the server exists
- * because the server's own options depend on it. `standIns` take the place of settings that are absent and not needed.
- *
- * @throws ConfigError naming every problem.
- */
-export async function loadConfig(
-  environment: NodeJS.ProcessEnv,
-  { dotenvPath, standIns = {} }: { dotenvPath?: string; standIns?: Readonly<Record<string, string>> } = {},
-): Promise<Config> {
-  const problems: string[] = []
-  const raw = settingTexts(environment, dotenvPath, problems)
-  for (const [name, value] of Object.entries(standIns)) {
-    if (raw[name] === undefined && raw[`${name}_FILE`] === undefined) raw[name] = value
-  }
-  for (const name of SECRET_SETTINGS) readSecretFile(raw, name, problems)
-
-  let settings: Settings | undefined
-  const reader = Fastify()
-  try {
-    await reader.register(fastifyEnv, {
-      schema: structuredClone(ConfigSchema),
-      data: raw,
-      env: false,
-      ajv: {
-        customOptions(ajv) {
-          for (const [name, validate] of Object.entries(settingFormats)) ajv.addFormat(name, validate)
-          return ajv
-        },
-      },
-    })
-    settings = reader.getEnvs<Settings>()
-  } catch (error) {
-    problems.push(...describeSchemaErrors(error))
-  } finally {
-    await reader.close()
-  }
-  if (settings === undefined || problems.length > 0) throw new ConfigError([...new Set(problems)].sort())
-  return toConfig(settings)
+export interface EnvironmentOptions {
+  /** A file of `NAME=value` lines that fills what the environment leaves open. It may be absent. */
+  dotenvPath?: string
+  /** Values for settings that are absent and not needed. */
+  fallbacks?: Readonly<Record<string, string>>
 }
+
+/** What cannot be read of the settings: a sentence for each setting, or for the `.env` file, by its name. */
+type Problems = Map<string, string>
 
 /**
- * The settings as texts: the environment over the file, where an empty or blank value counts as absent. A file that is
- * there and cannot be read is told in `problems`.
+ * The settings as texts, before validation: the environment wins over `.env`, an empty or blank value counts as absent,
+ * and secrets are read from their files. Never throws: what cannot be read is in `problems`.
  */
-export function settingTexts(
+export function readEnvironment(
   environment: NodeJS.ProcessEnv,
-  dotenvPath: string | undefined,
-  problems: string[],
-): Record<string, string> {
-  return { ...readDotenv(dotenvPath, problems), ...withoutEmpty(environment) }
+  { dotenvPath, fallbacks = {} }: EnvironmentOptions = {},
+): { texts: Record<string, string>; problems: Problems } {
+  const problems: Problems = new Map()
+  const texts = { ...readDotenv(dotenvPath, problems), ...withoutEmpty(environment) }
+  for (const [name, value] of Object.entries(fallbacks)) {
+    if (texts[`${name}_FILE`] === undefined) texts[name] ??= value
+  }
+  for (const [name, setting] of Object.entries(ConfigSchema.properties)) {
+    const problem = 'file' in setting && readSecretFile(texts, name)
+    if (problem) problems.set(name, problem)
+  }
+  return { texts, problems }
 }
 
-function withoutEmpty(environment: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined && entry[1].trim() !== '',
-    ),
-  )
+type Ajv = Exclude<NonNullable<EnvSchemaOpt['ajv']>, { customOptions: unknown }>
+/** Made by the first call and kept: a new one, with the schema compiled again, costs some twenty milliseconds. */
+let validator: Ajv | undefined
+
+/** Options for `@fastify/env`, and for `env-schema` within it: `texts` are validated, nothing else is read. */
+export function envOptions(texts: Readonly<Record<string, string>>) {
+  return {
+    // The default, "config", is the name of the parsed configuration.
+    confKey: 'settings',
+    schema: ConfigSchema,
+    data: { ...texts },
+    env: false,
+    ajv: validator ?? { customOptions: (ajv: Ajv) => (validator = withOurKeywords(ajv)) },
+  }
 }
 
-function readDotenv(path: string | undefined, problems: string[]): Record<string, string> {
-  if (path === undefined) return {}
+function withOurKeywords(ajv: Ajv): Ajv {
+  return ajv.addVocabulary(['rule', 'file']).addKeyword({
+    keyword: 'check',
+    validate: (check: (text: string) => boolean, value: string) => check(value),
+  })
+}
+
+/**
+ * Reads, validates and parses all settings at once.
+ *
+ * @throws ConfigError with every problem.
+ */
+export function loadConfig(environment: NodeJS.ProcessEnv, options?: EnvironmentOptions): Config {
+  const { texts, problems } = readEnvironment(environment, options)
+  let failure: unknown
   try {
-    return withoutEmpty(parseEnv(readFileSync(path, 'utf8')))
+    const settings = envSchema<Settings>(envOptions(texts))
+    if (problems.size === 0) return configOf(settings)
   } catch (error) {
-    if (!isMissingFile(error)) problems.push(`${path} is there but cannot be read: check its permissions.`)
-    return {}
+    failure = error
   }
+  throw configError(failure, problems)
 }
 
-function readSecretFile(raw: Record<string, string>, name: string, problems: string[]): void {
-  const path = raw[`${name}_FILE`]
-  if (path === undefined) return
-  if (raw[name] !== undefined) {
-    problems.push(`${name} and ${name}_FILE are both set: keep one of them.`)
-    return
+/**
+ * One error for all that is wrong: `error` of the validation (undefined where there was none), and the `problems` of
+ * `readEnvironment`. Throws `error` itself where it is no validation error.
+ */
+export function configError(error: unknown, problems: ReadonlyMap<string, string>): ConfigError {
+  const all = new Map(problems)
+  for (const [name, problem] of error === undefined ? [] : schemaProblems(error)) {
+    // A file that cannot be read says it all: the setting is not reported as missing or malformed too.
+    if (!all.has(name)) all.set(name, problem)
   }
-  // The one sentence below says it all: without a stand-in the same setting would be reported as missing too.
-  raw[name] = settingMessages[name]?.placeholder ?? 'unreadable'
-  try {
-    const secret = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '')
-    if (secret.trim() === '') problems.push(`${name}_FILE names an empty file: write the secret into it.`)
-    else raw[name] = secret
-  } catch {
-    problems.push(`${name}_FILE names a file that cannot be read: check the path and its permissions.`)
-  }
+  return new ConfigError([...all.values()].sort())
 }
 
-function isMissingFile(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
-}
+const RULES = new Map(
+  Object.entries(ConfigSchema.properties).map(([name, setting]) => [name, 'rule' in setting && setting.rule]),
+)
 
 interface SchemaError {
   keyword: string
@@ -169,77 +115,137 @@ interface SchemaError {
   params: Record<string, unknown>
 }
 
-function describeSchemaErrors(error: unknown): string[] {
+function schemaProblems(error: unknown): [name: string, problem: string][] {
   if (!(error instanceof Error) || !('errors' in error) || !Array.isArray(error.errors)) throw error
   const found: SchemaError[] = error.errors
-  return found.map(({ keyword, instancePath, params }) => {
-    if (keyword === 'required') {
-      const name = String(params.missingProperty)
-      return `${name} is required: ${settingMessages[name]?.rule ?? 'set it.'}`
+  return found.map(({ keyword, instancePath, params: { missingProperty, property } }) => {
+    const name = String(missingProperty ?? instancePath.slice(1))
+    if (keyword === 'dependencies') {
+      return [name, `${name} is required where ${property} is set: set both, or neither.`]
     }
-    if (keyword === 'dependentRequired' || keyword === 'dependencies') {
-      return `${params.missingProperty} is required where ${params.property} is set: set both, or neither.`
-    }
-    const name = instancePath.slice(1)
-    return `${name} ${settingMessages[name]?.rule ?? 'is not valid.'}`
+    return [name, `${name} ${keyword === 'required' ? 'is required: it ' : ''}${RULES.get(name)}`]
   })
 }
 
-function proxyTrust(entries: string[]): (address: string) => boolean {
-  const trusted = new BlockList()
-  for (const entry of entries) {
-    const [network = '', prefix] = entry.split('/')
-    const family = isIP(network) === 6 ? 'ipv6' : 'ipv4'
-    if (prefix === undefined) trusted.addAddress(network, family)
-    else trusted.addSubnet(network, Number(prefix), family)
-  }
-  return (address) => {
-    // A dual-stack socket shows IPv4 peers as ::ffff:10.0.0.1; BlockList matches those against IPv4 rules itself.
-    const family = isIP(address)
-    return family !== 0 && trusted.check(address, family === 6 ? 'ipv6' : 'ipv4')
+function withoutEmpty(texts: NodeJS.Dict<string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(texts).flatMap(([name, value]) => (value?.trim() ? [[name, value] as const] : [])),
+  )
+}
+
+function readDotenv(path: string | undefined, problems: Problems): Record<string, string> {
+  if (path === undefined) return {}
+  try {
+    return withoutEmpty(parseEnv(readFileSync(path, 'utf8')))
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (!isMissing) problems.set(path, `${path} is there but cannot be read: check its permissions.`)
+    return {}
   }
 }
 
-function toConfig(settings: Settings): Config {
+/** Replaces `NAME_FILE` by what the file holds, without the line break at its end; returns what is wrong with it. */
+function readSecretFile(texts: Record<string, string>, name: string): string | undefined {
+  const path = texts[`${name}_FILE`]
+  if (path === undefined) return undefined
+  if (texts[name] !== undefined) return `${name} and ${name}_FILE are both set: keep one of them.`
+  // Present, so that a setting which goes together with this one is still asked for.
+  texts[name] = ''
+  try {
+    texts[name] = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '')
+  } catch {
+    return `${name}_FILE names a file that cannot be read: check the path and its permissions.`
+  }
+  return texts[name].trim() === '' ? `${name}_FILE names an empty file: write the secret into it.` : undefined
+}
+
+/** The merchant, as the pages show it. */
+export interface Shop {
+  name: string
+  supportEmail?: string
+  /** `#rrggbb` */
+  accentColor?: string
+  logoUrl?: string
+  /** Origin of every URL that the service generates, without a trailing slash. */
+  publicUrl: string
+}
+
+/** The settings as the service uses them: parsed, grouped, frozen. */
+export type Config = ReturnType<typeof configOf>
+
+/** Parses valid settings, such as `app.getEnvs()` of `@fastify/env` returns. */
+export function configOf(settings: Settings) {
   const apiUrl = new URL(settings.DOTS_API_URL)
-  const config: Config = {
-    dots: {
+  const publicUrl = new URL(settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`).origin
+  const trusts = compile([...commaList(settings.TRUST_PROXY)])
+  const shop: Shop = {
+    name: settings.MERCHANT_NAME,
+    supportEmail: settings.SUPPORT_EMAIL,
+    accentColor: settings.ACCENT_COLOR,
+    logoUrl: settings.LOGO_URL && webUrl(settings.LOGO_URL)?.href,
+    publicUrl,
+  }
+  return Object.freeze({
+    dots: Object.freeze({
+      /** Base without a trailing slash; `/v2/...` is appended. */
       apiUrl: apiUrl.href.replace(/\/+$/, ''),
       clientId: settings.DOTS_CLIENT_ID,
       apiKey: settings.DOTS_API_KEY,
       appId: settings.DOTS_APP_ID,
+      /** Most calls at one time. */
       maxInFlight: settings.DOTS_MAX_IN_FLIGHT,
       webhookSecrets: commaList(settings.DOTS_WEBHOOK_SECRET),
-      checkoutHosts: commaList(settings.CHECKOUT_HOSTS).map((host) => hostWithoutPort(host)),
+      /** Hosts that a checkout URL may have, lower case, without a port, IPv6 in brackets; empty: any. */
+      checkoutHosts: commaList(settings.CHECKOUT_HOSTS).map((host) => new URL(`https://${host}`).hostname),
+      /** Where Dots itself is on this machine (the sandbox), its checkout URLs may be plain http. */
       allowHttpCheckout: isLoopbackHost(apiUrl.hostname),
-    },
-    publicUrl: new URL(settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`).origin,
+    }),
+    shop: Object.freeze(shop),
+    publicUrl,
     host: settings.HOST,
     port: settings.PORT,
     catalogPath: settings.CATALOG_PATH,
     databaseUrl: settings.DATABASE_URL,
-    trustsProxy: proxyTrust(commaList(settings.TRUST_PROXY)),
-    rateLimit: { max: settings.RATE_LIMIT_MAX, windowSeconds: settings.RATE_LIMIT_WINDOW },
+    /** Whether `X-Forwarded-*` of a peer with this IP address is believed. IPv4-mapped IPv6 counts as IPv4. */
+    trustsProxy: (ip: string): boolean => isIP(ip) !== 0 && trusts(ip, 0),
+    rateLimit: Object.freeze({ max: settings.RATE_LIMIT_MAX, windowSeconds: settings.RATE_LIMIT_WINDOW }),
+    /** Seconds. */
     checkoutExpiresIn: settings.CHECKOUT_EXPIRES_IN,
+    /** The first one signs, all are accepted; empty: signed links are off. */
     linkSigningSecrets: commaList(settings.LINK_SIGNING_SECRET),
     linkProtection: settings.LINK_PROTECTION,
     adminToken: settings.ADMIN_TOKEN,
-    fulfillment:
-      settings.FULFILLMENT_URL === undefined
-        ? undefined
-        : { url: settings.FULFILLMENT_URL, secrets: commaList(settings.FULFILLMENT_SECRET) },
-    merchant: {
-      name: settings.MERCHANT_NAME,
-      supportEmail: settings.SUPPORT_EMAIL,
-      accentColor: settings.ACCENT_COLOR,
-      logoUrl: settings.LOGO_URL,
-    },
+    /** Undefined: orders are not announced. The first secret signs. */
+    fulfillment: settings.FULFILLMENT_URL
+      ? Object.freeze({ url: settings.FULFILLMENT_URL, secrets: commaList(settings.FULFILLMENT_SECRET) })
+      : undefined,
     logLevel: settings.LOG_LEVEL,
-  }
-  return Object.freeze(config)
+  })
 }
 
-/** `pay.example:8443` and `pay.example` are the same host; an IPv6 address keeps its brackets. */
-function hostWithoutPort(host: string): string {
-  return new URL(`https://${host}`).hostname
+/** What works and should be better: a sentence for each, which names settings and holds no values. */
+export function configWarnings({ dots, linkSigningSecrets, adminToken = '', fulfillment }: Config) {
+  const warnings: { event: string; message: string }[] = []
+  const warn = (event: string, message: string) => warnings.push({ event, message })
+  const weak = (name: string, advice: string) => warn('config.secret.weak', `${name} is weak: ${advice}`)
+  const isShort = (secret: string) => secret.length < MIN_SECRET_LENGTH
+  const hasShortKey = (secret: string) =>
+    Buffer.from(secret.replace('whsec_', ''), 'base64').length < MIN_WEBHOOK_KEY_BYTES
+  const key = `the key after whsec_ should have ${MIN_WEBHOOK_KEY_BYTES} bytes or more`
+  if (dots.webhookSecrets.length === 0) {
+    warn(
+      'config.webhooks.off',
+      'DOTS_WEBHOOK_SECRET is not set: a payment is found when the buyer returns, or by the sweep up to three hours later',
+    )
+  }
+  if (linkSigningSecrets.some(isShort)) {
+    weak('LINK_SIGNING_SECRET', `each secret should have ${MIN_SECRET_LENGTH} characters or more`)
+  }
+  if (dots.webhookSecrets.some(hasShortKey)) weak('DOTS_WEBHOOK_SECRET', key)
+  if (fulfillment?.secrets.some(hasShortKey)) weak('FULFILLMENT_SECRET', key)
+  if (adminToken !== '') {
+    warn('config.admin.off', 'ADMIN_TOKEN has no effect: /admin and /metrics are not in this version')
+    if (isShort(adminToken)) weak('ADMIN_TOKEN', `it should have ${MIN_SECRET_LENGTH} characters or more`)
+  }
+  return warnings
 }

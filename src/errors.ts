@@ -1,3 +1,8 @@
+import type { BaseLogger } from 'pino'
+
+/** What the parts need of a logger, which may be that of a request. */
+export type Log = Pick<BaseLogger, 'debug' | 'info' | 'warn' | 'error'>
+
 /** What follows from an error, wherever it happens. The words for each code stand in `pages/text/<language>.ts`. */
 export interface ErrorKind {
   /** HTTP status of the answer. */

@@ -10,7 +10,7 @@ export const MAX_METADATA_VALUE_LENGTH = 500
 export const OWN_METADATA_KEYS = 'checkout_id|items|items_[0-9]+|amount_total|link'
 
 /** JSON parsers that guard against prototype poisoning refuse a whole body for this key, and with it the sale. */
-export const POISONOUS_METADATA_KEY = '__proto__'
+export const FORBIDDEN_METADATA_KEY = '__proto__'
 
 const OWN_KEY = new RegExp(`^(?:${OWN_METADATA_KEYS})$`)
 

@@ -1,49 +1,52 @@
+import './node-version.js'
 import { buildApp } from './app.ts'
-import { CatalogError } from './catalog/catalog.ts'
-import { type Config, ConfigError, loadConfig } from './config.ts'
-import { makeLogger } from './logging.ts'
-import { startWarnings } from './start-warnings.ts'
-import { stopOnSignals } from './stop-on-signals.ts'
+import { CatalogError } from './catalog/problems.ts'
+import { ConfigError, configWarnings } from './config.ts'
+import { makeLogger } from './http/logging.ts'
+import { stopOnSignals } from './http/shutdown.ts'
 import { StoreError } from './store/store.ts'
 
-/** The process: reads the settings, listens, and stops when it is told to. */
+/** The process: reads the configuration, listens, reloads the catalog on SIGHUP, and stops on SIGTERM and SIGINT. */
 async function main(): Promise<void> {
-  let config: Config
   try {
-    config = await loadConfig(process.env, { dotenvPath: '.env' })
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    makeLogger('info').fatal({ problems: error.problems }, 'the settings are not complete; see .env.example')
-    process.exitCode = 1
-    return
-  }
-  try {
-    const app = await buildApp(config)
-    stopOnSignals(app)
-    process.on('SIGHUP', () => void app.catalog.reload())
+    const { app, services } = await buildApp(process.env, { dotenvPath: '.env' })
+    const { config, catalog, dots } = services
+    stopOnSignals(app, { abortCalls: () => dots.abort() })
+    process.on('SIGHUP', () => void catalog.reload())
     await app.listen({ host: config.host, port: config.port })
-    app.log.info({ shop: config.publicUrl, products: app.catalog.current.size }, 'the shop is open')
-    for (const warning of startWarnings(config)) app.log.warn(warning)
+    const details = { publicUrl: config.shop.publicUrl, products: catalog.current.size }
+    app.log.info({ event: 'server.listening', ...details }, 'server listening')
+    for (const { event, message } of configWarnings(config)) app.log.warn({ event }, message)
   } catch (error) {
-    makeLogger(config.logLevel).fatal(...startFailure(error))
+    const log = await makeLogger('info')
+    log.fatal(...startFailure(error))
     process.exitCode = 1
   }
 }
 
-/** What a person who deploys can mend is said in words; a stack means a bug. */
-function startFailure(error: unknown): [facts: object, message: string] {
-  if (error instanceof CatalogError) return [{ problems: error.problems }, 'the catalog cannot be used']
-  if (error instanceof StoreError)
-    return [{ code: error.code }, 'the store named by DATABASE_URL cannot be opened']
+/** What a person who deploys can fix is said in words; a stack means a bug. */
+function startFailure(error: unknown): [fields: object, message: string] {
+  if (error instanceof ConfigError) {
+    return [{ event: 'config.invalid', problems: error.problems }, 'invalid configuration; see .env.example']
+  }
+  if (error instanceof CatalogError) {
+    return [
+      { event: 'catalog.invalid', problems: error.problems },
+      'invalid catalog; the service cannot start',
+    ]
+  }
+  if (error instanceof StoreError) {
+    return [{ event: 'store.open.failed', code: error.code }, 'cannot open the store that DATABASE_URL names']
+  }
   if (
     error instanceof Error &&
     'code' in error &&
     'syscall' in error &&
     (error.syscall === 'listen' || error.syscall === 'getaddrinfo')
   ) {
-    return [{ code: error.code }, 'HOST and PORT cannot be listened on']
+    return [{ event: 'server.listen.failed', code: error.code }, 'cannot listen on HOST:PORT']
   }
-  return [{ err: error }, 'the service could not start']
+  return [{ event: 'server.start.failed', err: error }, 'the service could not start']
 }
 
 await main()

@@ -1,8 +1,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fastifyEnv from '@fastify/env'
+import Fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Config, ConfigError, loadConfig } from '../src/config.ts'
+import {
+  type Config,
+  ConfigError,
+  configError,
+  configOf,
+  envOptions,
+  loadConfig,
+  readEnvironment,
+} from '../src/config.ts'
+import type { Settings } from '../src/settings.ts'
 
 const REQUIRED = { DOTS_CLIENT_ID: 'client', DOTS_API_KEY: 'key' }
 const WEBHOOK_SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes, yes').toString('base64')}`
@@ -13,18 +24,22 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-function load(settings: Record<string, string> = {}): Promise<Config> {
+function load(settings: Record<string, string> = {}): Config {
   return loadConfig({ ...REQUIRED, ...settings })
 }
 
-async function problemsOf(settings: Record<string, string>, dotenvPath?: string): Promise<readonly string[]> {
-  const loading = loadConfig(settings, dotenvPath === undefined ? {} : { dotenvPath })
-  const error: unknown = await loading.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof ConfigError) return error.problems
-  throw new Error('the settings were taken', { cause: error })
+function errorOf(settings: Record<string, string>, dotenvPath?: string): ConfigError {
+  try {
+    loadConfig(settings, { dotenvPath })
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+    throw error
+  }
+  throw new Error('the settings were accepted')
+}
+
+function problemsOf(settings: Record<string, string>, dotenvPath?: string): readonly string[] {
+  return errorOf(settings, dotenvPath).problems
 }
 
 function file(name: string, text: string): string {
@@ -33,8 +48,8 @@ function file(name: string, text: string): string {
   return path
 }
 
-test('with only the credentials set, everything else has its documented default', async () => {
-  const { trustsProxy, ...config } = await load()
+test('with only the credentials set, everything else has its documented default', () => {
+  const { trustsProxy, ...config } = load()
   expect(config).toEqual({
     dots: {
       apiUrl: 'https://api.dots.dev/api',
@@ -57,14 +72,14 @@ test('with only the credentials set, everything else has its documented default'
     linkProtection: 'standard',
     adminToken: undefined,
     fulfillment: undefined,
-    merchant: { name: 'Shop', supportEmail: undefined, accentColor: undefined, logoUrl: undefined },
+    shop: { name: 'Shop', publicUrl: 'http://localhost:3000' },
     logLevel: 'info',
   })
   expect(trustsProxy('127.0.0.1')).toBe(false)
 })
 
-test('all problems are told at once, each in a sentence of its own', async () => {
-  const problems = await problemsOf({
+test('all problems are reported at once, one sentence each', () => {
+  const problems = problemsOf({
     DOTS_API_URL: 'nowhere',
     PORT: 'x',
     LOG_LEVEL: 'loud',
@@ -85,28 +100,54 @@ test('all problems are told at once, each in a sentence of its own', async () =>
 test.each([
   ['FULFILLMENT_URL', { FULFILLMENT_SECRET: 'whsec_AAAA' }],
   ['FULFILLMENT_SECRET', { FULFILLMENT_URL: 'https://erp.example/' }],
-])('without its companion %s is asked for', async (missing, settings) => {
-  expect(await problemsOf({ ...REQUIRED, ...settings })).toEqual([
+])('without its companion %s is asked for', (missing, settings) => {
+  expect(problemsOf({ ...REQUIRED, ...settings })).toEqual([
     expect.stringMatching(new RegExp(`^${missing} is required where`)),
   ])
 })
 
-test('an empty value counts as absent, for what is required and for what has a default', async () => {
-  const config = await load({ PORT: '', DOTS_APP_ID: '  ', LOG_LEVEL: '', FULFILLMENT_URL: '' })
+test('an empty value counts as absent, for what is required and for what has a default', () => {
+  const config = load({ PORT: '', DOTS_APP_ID: '  ', LOG_LEVEL: '', FULFILLMENT_URL: '' })
   expect(config.port).toBe(3000)
   expect(config.dots.appId).toBeUndefined()
   expect(config.fulfillment).toBeUndefined()
-  expect(await problemsOf({ ...REQUIRED, DOTS_API_KEY: '' })).toEqual([
+  expect(problemsOf({ ...REQUIRED, DOTS_API_KEY: '' })).toEqual([
     expect.stringMatching(/^DOTS_API_KEY is required/),
   ])
 })
 
-test('what is no setting is left alone', async () => {
-  await expect(load({ HOME: '/root', npm_config_x: 'y' })).resolves.toBeDefined()
+test('what is no setting is ignored', () => {
+  expect(load({ HOME: '/root', npm_config_x: 'y' })).toEqual({ ...load(), trustsProxy: expect.any(Function) })
 })
 
-test('the settings cannot be changed once they are read', async () => {
-  expect(Object.isFrozen(await load())).toBe(true)
+test('the settings cannot be changed once they are read', () => {
+  const config = load()
+  for (const part of [config, config.dots, config.shop, config.rateLimit])
+    expect(Object.isFrozen(part)).toBe(true)
+})
+
+test('@fastify/env reads the same configuration, and reports the same problems', async () => {
+  const environment = { ...REQUIRED, PORT: '8080', SUPPORT_EMAIL: 'help@shop.example' }
+  const app = Fastify()
+  await app.register(fastifyEnv, envOptions(readEnvironment(environment).texts))
+  const functions = { trustsProxy: expect.any(Function) }
+  expect(configOf(app.getEnvs<Settings>())).toEqual({ ...loadConfig(environment), ...functions })
+  await app.close()
+
+  const wrong = { PORT: 'x', DOTS_API_KEY_FILE: join(folder, 'missing') }
+  const { texts, problems } = readEnvironment(wrong)
+  const broken = Fastify()
+  const error: unknown = await broken.register(fastifyEnv, envOptions(texts)).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  expect(configError(error, problems).problems).toEqual(problemsOf(wrong))
+  await broken.close()
+})
+
+test('an error that is no validation error is thrown on', () => {
+  const bug = new Error('a bug')
+  expect(() => configError(bug, new Map())).toThrow(bug)
 })
 
 describe('secrets from files', () => {
@@ -125,48 +166,48 @@ describe('secrets from files', () => {
     return name === 'FULFILLMENT_SECRET' ? { ...rest, FULFILLMENT_URL: 'https://erp.example/' } : rest
   }
 
-  test.each(SECRETS)('%s_FILE is read, without the line break at its end', async (name, secret, read) => {
+  test.each(SECRETS)('%s_FILE is read, without the line break at its end', (name, secret, read) => {
     const path = file(`${name}-good`, `${secret}\n`)
-    expect(read(await loadConfig({ ...others(name), [`${name}_FILE`]: path }))).toBe(secret)
+    expect(read(loadConfig({ ...others(name), [`${name}_FILE`]: path }))).toBe(secret)
   })
 
-  test('a line break as Windows writes it goes too, spaces stay', async () => {
+  test('a line break as Windows writes it goes too, spaces stay', () => {
     const path = file('crlf', ' signing secret \r\n')
-    const { linkSigningSecrets } = await load({ LINK_SIGNING_SECRET_FILE: path })
+    const { linkSigningSecrets } = load({ LINK_SIGNING_SECRET_FILE: path })
     expect(linkSigningSecrets).toEqual(['signing secret'])
   })
 
-  test.each(SECRETS)('%s given twice, missing or empty is one problem', async (name, secret) => {
+  test.each(SECRETS)('%s given twice, missing or empty is one problem', (name, secret) => {
     const both = { [name]: secret, [`${name}_FILE`]: file(`${name}-both`, secret) }
-    expect(await problemsOf({ ...others(name), ...both })).toEqual([
+    expect(problemsOf({ ...others(name), ...both })).toEqual([
       `${name} and ${name}_FILE are both set: keep one of them.`,
     ])
     const missing = { [`${name}_FILE`]: join(folder, 'nowhere') }
-    expect(await problemsOf({ ...others(name), ...missing })).toEqual([
+    expect(problemsOf({ ...others(name), ...missing })).toEqual([
       expect.stringMatching(new RegExp(`^${name}_FILE names a file that cannot be read`)),
     ])
     for (const nothing of ['', '\n', ' \r\n\n']) {
       const empty = { [`${name}_FILE`]: file(`${name}-empty`, nothing) }
-      expect(await problemsOf({ ...others(name), ...empty })).toEqual([
+      expect(problemsOf({ ...others(name), ...empty })).toEqual([
         expect.stringMatching(new RegExp(`^${name}_FILE names an empty file`)),
       ])
     }
   })
 
-  test('a folder in the place of the file is one problem', async () => {
-    expect(await problemsOf({ ...REQUIRED, ADMIN_TOKEN_FILE: folder })).toEqual([
+  test('a folder in the place of the file is one problem', () => {
+    expect(problemsOf({ ...REQUIRED, ADMIN_TOKEN_FILE: folder })).toEqual([
       expect.stringMatching(/^ADMIN_TOKEN_FILE names a file that cannot be read/),
     ])
   })
 
-  test('a bad secret in a file is named by its setting, and not shown', async () => {
+  test('a bad secret in a file is named by its setting, and not shown', () => {
     const path = file('bad', 'hunter2 hunter2\n')
-    const problems = await problemsOf({ ...REQUIRED, ADMIN_TOKEN_FILE: path })
+    const problems = problemsOf({ ...REQUIRED, ADMIN_TOKEN_FILE: path })
     expect(problems).toEqual([expect.stringMatching(/^ADMIN_TOKEN must/)])
     expect(problems.join()).not.toContain('hunter2')
   })
 
-  test('no secret is in the error, whatever else is wrong', async () => {
+  test('no secret is in the error, whatever else is wrong', () => {
     const settings = {
       DOTS_CLIENT_ID: 'hunter2 a',
       DOTS_API_KEY: 'hunter2 b',
@@ -177,8 +218,7 @@ describe('secrets from files', () => {
       FULFILLMENT_SECRET: 'hunter2-e',
       PORT: 'hunter2',
     }
-    const error: unknown = await loadConfig(settings).catch((reason: unknown) => reason)
-    if (!(error instanceof ConfigError)) throw new Error('no ConfigError')
+    const error = errorOf(settings)
     expect(error.problems).toHaveLength(9)
     expect(JSON.stringify([error.message, error.stack, error.problems, error.cause ?? null])).not.toContain(
       'hunter2',
@@ -187,23 +227,23 @@ describe('secrets from files', () => {
 })
 
 describe('.env', () => {
-  test('it fills what the environment leaves open, and the environment wins', async () => {
+  test('it fills what the environment leaves open, and the environment wins', () => {
     const dotenvPath = file(
       'one.env',
       'DOTS_CLIENT_ID=from-file\nDOTS_API_KEY="quoted"\nPORT=4000\nACCENT_COLOR="#123456" # a remark\n',
     )
-    const config = await loadConfig({ PORT: '5000', DOTS_API_KEY: '' }, { dotenvPath })
+    const config = loadConfig({ PORT: '5000', DOTS_API_KEY: '' }, { dotenvPath })
     expect(config.dots).toMatchObject({ clientId: 'from-file', apiKey: 'quoted' })
     expect(config.port).toBe(5000)
-    expect(config.merchant.accentColor).toBe('#123456')
+    expect(config.shop.accentColor).toBe('#123456')
   })
 
-  test('it may be absent', async () => {
-    await expect(loadConfig(REQUIRED, { dotenvPath: join(folder, 'none.env') })).resolves.toBeDefined()
+  test('it may be absent', () => {
+    expect(loadConfig(REQUIRED, { dotenvPath: join(folder, 'none.env') }).port).toBe(3000)
   })
 
-  test('one that cannot be read is a problem', async () => {
-    expect(await problemsOf(REQUIRED, folder)).toEqual([expect.stringContaining('cannot be read')])
+  test('one that cannot be read is a problem', () => {
+    expect(problemsOf(REQUIRED, folder)).toEqual([expect.stringContaining('cannot be read')])
   })
 })
 
@@ -215,11 +255,11 @@ describe('TRUST_PROXY', () => {
     ['fd00::/8', ['fd00::1', 'fdff::1'], ['fe80::1', '10.0.0.1']],
     ['::1', ['::1', '0:0:0:0:0:0:0:1'], ['::2', '127.0.0.1']],
     ['::ffff:10.0.0.0/104', ['10.1.2.3', '::ffff:10.1.2.3'], ['11.0.0.1']],
-  ])('%s believes its own members alone', async (TRUST_PROXY, members, strangers) => {
-    const { trustsProxy } = await load({ TRUST_PROXY })
-    for (const address of members) expect(trustsProxy(address), address).toBe(true)
-    for (const address of [...strangers, '', 'unknown', 'localhost', '10.0.0.1:80']) {
-      expect(trustsProxy(address), address).toBe(false)
+  ])('%s trusts only its own members', (TRUST_PROXY, members, strangers) => {
+    const { trustsProxy } = load({ TRUST_PROXY })
+    for (const ip of members) expect(trustsProxy(ip), ip).toBe(true)
+    for (const ip of [...strangers, '', 'unknown', 'localhost', '10.0.0.1:80', '0x0a000001', '10.1']) {
+      expect(trustsProxy(ip), ip).toBe(false)
     }
   })
 })

@@ -2,11 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
 import { onTestFinished } from 'vitest'
-import { type AppOptions, buildApp } from '../src/app.ts'
-import { loadConfig } from '../src/config.ts'
-import type { OrdersPace } from '../src/orders/plugin.ts'
+import { type App, type AppOptions, buildApp } from '../src/app.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/sandbox.ts'
 
 export const CREDENTIALS = { clientId: 'test-client', apiKey: 'test-key-5d41402abc4b2a76' }
@@ -26,8 +23,9 @@ export const PRODUCTS = [
   { sku: 'lamp', name: 'Lamp', amount: 9900, active: false, inactive_message: 'Back in spring.' },
 ]
 
-export interface Service {
-  app: FastifyInstance
+export interface Service extends App {
+  /** The settings that it was started with. */
+  env: Record<string, string>
   /** Where the service answers; also its PUBLIC_URL. */
   url: string
   sandbox: Sandbox
@@ -47,10 +45,10 @@ export interface ServiceOptions {
   env?: Record<string, string>
   now?: () => Date
   sandbox?: Partial<SandboxOptions>
-  /** How fast the work behind the shop goes. */
-  ordersPace?: Partial<OrdersPace>
+  /** How often the background jobs run. */
+  pace?: AppOptions['pace']
   /** How patient the calls to Dots are. */
-  dotsPace?: AppOptions['dotsPace']
+  dots?: AppOptions['dots']
 }
 
 /** A real service on a free port, with its own sandbox, catalog and database; all gone when the test is over. */
@@ -59,11 +57,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const catalogPath = join(folder, 'catalog.json')
   const databasePath = join(folder, 'buy-links.db')
   await writeFile(catalogPath, JSON.stringify({ products: options.products ?? PRODUCTS }))
-  const now = options.now === undefined ? {} : { now: options.now }
-  const sandbox = await startSandbox({ ...CREDENTIALS, ...now, ...options.sandbox })
+  const { now, pace, dots } = options
+  const sandbox = await startSandbox({ ...CREDENTIALS, now, ...options.sandbox })
   const port = await freePort()
   const url = `http://localhost:${port}`
-  const config = await loadConfig({
+  const env = {
     DOTS_CLIENT_ID: CREDENTIALS.clientId,
     DOTS_API_KEY: CREDENTIALS.apiKey,
     DOTS_API_URL: sandbox.url,
@@ -74,15 +72,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     DATABASE_URL: `sqlite:${databasePath}`,
     RATE_LIMIT_MAX: '100000',
     ...options.env,
-  })
+  }
   const lines: string[] = []
-  const app = await buildApp(config, {
-    ...now,
-    logDestination: { write: (line) => void lines.push(line) },
-    ...(options.ordersPace !== undefined && { ordersPace: options.ordersPace }),
-    ...(options.dotsPace !== undefined && { dotsPace: options.dotsPace }),
-  })
-  await app.listen({ host: config.host, port })
+  const logDestination = { write: (line: string) => void lines.push(line) }
+  const { app, services } = await buildApp(env, { now, pace, dots, logDestination })
+  await app.listen({ host: services.config.host, port })
   onTestFinished(async () => {
     await app.close()
     await sandbox.close()
@@ -90,6 +84,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   })
   return {
     app,
+    services,
+    env,
     url,
     sandbox,
     get log() {

@@ -1,207 +1,203 @@
+import { on } from 'node:events'
+import { unwatchFile, watchFile } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 
-import type { Log } from '../log.ts'
-import { type Catalog, CatalogError, type CatalogProblem, parseCatalog } from './catalog.ts'
-import { decodeCatalog, readCatalogFile } from './catalog-file.ts'
+import type { BaseLogger } from 'pino'
+
+import { Catalog, CatalogError, type CatalogVersion, deepFreeze, readVersion } from './catalog.ts'
+import type { WorkerInput } from './catalog-worker.ts'
+import type { CatalogProblem } from './problems.ts'
+import type { Product } from './product.ts'
 
 export interface LiveCatalogOptions {
-  readonly log: Pick<Log, 'info' | 'error'>
-  /** Pause between two looks at the file, in milliseconds. */
-  readonly pollMilliseconds?: number
+  readonly log: Pick<BaseLogger, 'info' | 'error'>
+  /** Milliseconds between two checks whether the file has changed. */
+  readonly pollMs?: number
+  /** Milliseconds after which a changed or unreadable file is read once more. */
+  readonly recheckMs?: number
   readonly now?: () => Date
 }
 
-export interface CatalogStatus {
-  /** `stale`: the file is broken, and the last good version is still the one that sells. */
-  readonly state: 'ok' | 'stale'
-  /** How many products the version in use has. */
-  readonly products: number
-  /** When the version in use was loaded. */
-  readonly loadedAt: Date
-  /** While stale: the first problems of the file as it is now. */
-  readonly problems?: readonly CatalogProblem[]
-  /** While stale: how many problems there are in all. */
-  readonly problemCount?: number
-}
-
-export type ReloadOutcome = 'reloaded' | 'unchanged' | 'rejected'
-
 // A log line or a status page stays readable; `npm run check-catalog` prints them all.
-const PROBLEMS_SHOWN = 20
+const MAX_PROBLEMS_SHOWN = 20
 
 // A merchant who saves the file expects to see it soon; one stat a second costs nothing.
-const DEFAULT_POLL_MILLISECONDS = 1000
+const DEFAULT_POLL_MS = 1000
 
-// Two writes within one tick of the file's clock (two seconds at the coarsest) can carry the same time: once
-// a change was seen, the content itself is compared until that long has passed.
-const SETTLE_MILLISECONDS = 2000
+// Two writes within one tick of the file system's clock can carry the same time: two seconds at the coarsest.
+const MTIME_RESOLUTION_MS = 2000
 
-interface Rejection {
-  readonly version: string
-  readonly problems: readonly CatalogProblem[]
-}
+// What is smaller is parsed and checked in a few milliseconds, less than a worker takes to start.
+const MAX_BYTES_ON_MAIN_THREAD = 1024 * 1024
 
 /**
- * The catalog behind a running service. It looks at the file again and again rather than asking the system for
- * events: those do not cross a container's bind mounts, and get lost when the file is replaced by a rename.
+ * The catalog behind a running service. The file is polled with `stat`, since events of the operating system do not
+ * cross a container's bind mounts and get lost when the file is replaced by a rename. Its digest decides whether it
+ * has changed.
  */
 export class LiveCatalog {
   readonly #path: string
   readonly #log: LiveCatalogOptions['log']
   readonly #now: () => Date
-  readonly #settlePolls: number
-  readonly #timer: NodeJS.Timeout
+  readonly #recheckMs: number
   #current: Catalog
   #loadedAt: Date
-  #digest: string
-  #rejection: Rejection | undefined
-  #fingerprint: string
-  #readsAhead: number
-  #polling = false
+  #digest: string | undefined
+  /** The digest of a broken file, or why it cannot be read, and what is wrong. */
+  #rejection: { readonly version: string; readonly problems: readonly CatalogProblem[] } | undefined
+  #recheck: NodeJS.Timeout | undefined
   #closed = false
-  #lastTurn: Promise<unknown> = Promise.resolve()
+  #queue: Promise<unknown> = Promise.resolve()
 
-  private constructor(path: string, options: LiveCatalogOptions, first: Loaded, fingerprint: string) {
-    const pollMilliseconds = options.pollMilliseconds ?? DEFAULT_POLL_MILLISECONDS
+  private constructor(path: string, options: LiveCatalogOptions, first: Catalog, digest?: string) {
     this.#path = path
     this.#log = options.log
     this.#now = options.now ?? (() => new Date())
-    this.#settlePolls = Math.ceil(SETTLE_MILLISECONDS / pollMilliseconds)
-    this.#current = first.catalog
-    this.#digest = first.digest
+    this.#recheckMs = options.recheckMs ?? MTIME_RESOLUTION_MS
+    this.#current = first
+    this.#digest = digest
     this.#loadedAt = this.#now()
-    this.#fingerprint = fingerprint
-    this.#readsAhead = this.#settlePolls
-    // Watching must not keep a process alive that has nothing else to do.
-    this.#timer = setInterval(() => void this.#poll(), pollMilliseconds).unref()
   }
 
   /**
-   * Loads the file and keeps looking at it until `close`.
+   * Loads the file and watches it until `close`.
    * @throws CatalogError where the first version cannot be sold from.
    */
   static async open(path: string, options: LiveCatalogOptions): Promise<LiveCatalog> {
-    // The stat comes first: a change between the two is then seen at the next look.
-    const fingerprint = await fingerprintOf(path)
-    const first = await load(path)
-    return new LiveCatalog(path, options, first, fingerprint)
+    const { digest, catalog, problems = [] } = await readHere(path)
+    if (catalog === undefined) throw new CatalogError(problems)
+    const live = new LiveCatalog(path, options, catalog, digest)
+    // Watching must not keep a process alive that has nothing else to do.
+    watchFile(path, { persistent: false, interval: options.pollMs ?? DEFAULT_POLL_MS }, live.#onChange)
+    // A change between the first read and the first stat would otherwise go unseen.
+    live.#scheduleRecheck()
+    return live
   }
 
-  /** The last good version. Take it once per request, so that one request sees one catalog. */
+  /** A catalog that never changes, for commands. */
+  static fixed(catalog: Catalog, log: LiveCatalogOptions['log']): LiveCatalog {
+    return new LiveCatalog('', { log }, catalog)
+  }
+
+  /** The last valid version. Take it once per request, so that one request sees one catalog. */
   get current(): Catalog {
     return this.#current
   }
 
-  get status(): CatalogStatus {
-    const inUse = { products: this.#current.size, loadedAt: this.#loadedAt }
-    if (this.#rejection === undefined) return { state: 'ok', ...inUse }
-    const { problems } = this.#rejection
+  /**
+   * `stale`: the file is broken, and the last valid version is still in use; `problems` are the first ones of the file
+   * as it is now, `problemCount` is the number of all. `products` and `loadedAt` are of the version in use.
+   */
+  get status() {
+    const state: 'ok' | 'stale' = this.#rejection === undefined ? 'ok' : 'stale'
     return {
-      state: 'stale',
-      ...inUse,
-      problems: problems.slice(0, PROBLEMS_SHOWN),
-      problemCount: problems.length,
+      state,
+      products: this.#current.size,
+      loadedAt: this.#loadedAt,
+      problems: this.#rejection?.problems.slice(0, MAX_PROBLEMS_SHOWN),
+      problemCount: this.#rejection?.problems.length,
     }
   }
 
   /** Reads the file now, after any load under way. It does not throw: a broken file is `rejected` and logged. */
-  reload(): Promise<ReloadOutcome> {
-    const turn = this.#lastTurn.then(() => (this.#closed ? 'unchanged' : this.#load()))
-    this.#lastTurn = turn
-    return turn
+  reload(): Promise<'reloaded' | 'unchanged' | 'rejected'> {
+    const load = this.#queue.then(() => (this.#closed ? 'unchanged' : this.#load()))
+    this.#queue = load
+    return load
   }
 
-  /** Stops looking at the file; resolves when a load under way is through. `current` stays readable. */
+  /** Stops watching; resolves when a load under way is finished. `current` stays readable. */
   async close(): Promise<void> {
     this.#closed = true
-    clearInterval(this.#timer)
-    await this.#lastTurn
+    unwatchFile(this.#path, this.#onChange)
+    clearTimeout(this.#recheck)
+    await this.#queue
   }
 
-  async #poll(): Promise<void> {
-    if (this.#polling) return
-    this.#polling = true
-    try {
-      const fingerprint = await fingerprintOf(this.#path)
-      const isChanged = fingerprint !== this.#fingerprint
-      if (isChanged) this.#readsAhead = this.#settlePolls
-      else if (this.#readsAhead > 0) this.#readsAhead -= 1
-      else if (this.#rejection === undefined) return
-      this.#fingerprint = fingerprint
-      await this.reload()
-    } finally {
-      this.#polling = false
-    }
+  readonly #onChange = () => {
+    void this.reload()
+    this.#scheduleRecheck()
   }
 
-  async #load(): Promise<ReloadOutcome> {
-    let version = 'unreadable'
-    try {
-      const file = await readCatalogFile(this.#path)
-      version = file.digest
-      if (version === this.#digest) return this.#keep()
-      if (version === this.#rejection?.version) return 'rejected'
-      this.#current = await parseCatalog(decodeCatalog(file.bytes))
-    } catch (error) {
-      return this.#reject(version, error)
-    }
-    this.#digest = version
-    this.#loadedAt = this.#now()
+  #scheduleRecheck(): void {
+    clearTimeout(this.#recheck)
+    if (!this.#closed) this.#recheck = setTimeout(() => void this.reload(), this.#recheckMs).unref()
+  }
+
+  async #load(): Promise<'reloaded' | 'unchanged' | 'rejected'> {
+    const { digest, catalog, problems } = await this.#read()
+    if (problems !== undefined) return this.#reject(digest, problems)
+    if (digest === this.#rejection?.version) return 'rejected'
+    const wasRejected = this.#rejection !== undefined
     this.#rejection = undefined
-    this.#log.info({ path: this.#path, products: this.#current.size }, 'catalog reloaded')
+    if (catalog === undefined) {
+      if (wasRejected) {
+        const event = 'catalog.restored'
+        this.#log.info({ event, path: this.#path }, 'catalog file is the version in use again')
+      }
+      return 'unchanged'
+    }
+    this.#current = catalog
+    this.#digest = digest
+    this.#loadedAt = this.#now()
+    const event = 'catalog.reloaded'
+    this.#log.info({ event, path: this.#path, products: catalog.size }, 'catalog reloaded')
     return 'reloaded'
   }
 
-  #keep(): ReloadOutcome {
-    if (this.#rejection !== undefined) {
-      this.#rejection = undefined
-      this.#log.info({ path: this.#path }, 'catalog file is again the version in use')
+  async #read(): Promise<Loaded> {
+    const known = [this.#digest, this.#rejection?.version]
+    try {
+      // A missing file counts as empty here: the read then reports why it failed.
+      const size = (await stat(this.#path).catch(() => undefined))?.size ?? 0
+      if (size <= MAX_BYTES_ON_MAIN_THREAD) return await readHere(this.#path, known)
+      return await readInWorker({ path: this.#path, known })
+    } catch (error) {
+      return { problems: [{ pointer: '', message: error instanceof Error ? error.message : String(error) }] }
     }
-    return 'unchanged'
   }
 
-  #reject(readVersion: string, error: unknown): ReloadOutcome {
-    const problems = problemsOf(error)
-    // An unreadable file has no digest: what tells two of its states apart is the reason.
-    const version = readVersion === 'unreadable' ? `unreadable: ${problems[0]?.message}` : readVersion
+  #reject(digest: string | undefined, problems: readonly CatalogProblem[]): 'rejected' {
+    // A file that could not be read may become readable without a change that `stat` shows.
+    if (digest === undefined) this.#scheduleRecheck()
+    const version = digest ?? `unreadable: ${problems[0]?.message}`
     if (this.#rejection?.version === version) return 'rejected'
     this.#rejection = { version, problems }
-    const facts = { path: this.#path, problems: problems.slice(0, PROBLEMS_SHOWN) }
-    const more = problems.length - PROBLEMS_SHOWN
+    const shown = problems.slice(0, MAX_PROBLEMS_SHOWN)
     this.#log.error(
-      more > 0 ? { ...facts, moreProblems: more } : facts,
-      `catalog not reloaded, the last good one stays in use: ${count(problems.length)}`,
+      { event: 'catalog.rejected', path: this.#path, problemCount: problems.length, problems: shown },
+      'catalog not reloaded; the last valid version stays in use',
     )
     return 'rejected'
   }
 }
 
-interface Loaded {
-  readonly catalog: Catalog
-  readonly digest: string
+type Loaded = Omit<CatalogVersion, 'products'> & { catalog?: Catalog }
+
+async function readHere(path: string, known: WorkerInput['known'] = []): Promise<Loaded> {
+  const { products, ...version } = await readVersion(path, known)
+  return { ...version, catalog: products && new Catalog(products) }
 }
 
-async function load(path: string): Promise<Loaded> {
-  const { bytes, digest } = await readCatalogFile(path)
-  return { catalog: await parseCatalog(decodeCatalog(bytes)), digest }
-}
-
-/** Changes whenever the file is written or replaced, as far as the file system tells. */
-async function fingerprintOf(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return `${ino}:${size}:${mtimeNs}:${ctimeNs}`
-  } catch {
-    // Why it cannot be looked at is told by the read that follows.
-    return 'none'
+/** The same without holding up the event loop, however large the file is. */
+async function readInWorker(workerData: WorkerInput): Promise<Loaded> {
+  const worker = new Worker(new URL('./catalog-worker.ts', import.meta.url), { workerData })
+  const all: Product[] = []
+  const bySku = new Map<string, Product>()
+  for await (const [message] of on(worker, 'message', { close: ['exit'] })) {
+    if (!Array.isArray(message)) {
+      const { products, ...version }: CatalogVersion = message
+      return { ...version, catalog: products && new Catalog(all, bySku) }
+    }
+    const slice: Product[] = message
+    for (const product of slice) {
+      all.push(deepFreeze(product))
+      bySku.set(product.sku, product)
+    }
+    await setImmediate()
+    worker.postMessage('next')
   }
-}
-
-function problemsOf(error: unknown): readonly CatalogProblem[] {
-  if (error instanceof CatalogError) return error.problems
-  return [{ pointer: '', message: error instanceof Error ? error.message : String(error) }]
-}
-
-function count(problems: number): string {
-  return problems === 1 ? '1 problem' : `${problems} problems`
+  throw new Error('the worker that reads the catalog ended early')
 }

@@ -1,18 +1,30 @@
-import Type, { type Static } from 'typebox'
+import Type, { type Static, type TProperties, type TSchemaOptions } from 'typebox'
 
-import { MAX_METADATA_KEY_LENGTH, MAX_METADATA_KEYS, MAX_METADATA_VALUE_LENGTH } from '../metadata.ts'
-import { METADATA_KEY_PATTERN, Moment, SafeUrl, SKU_PATTERN, VISIBLE_TEXT_PATTERN } from './product-fields.ts'
+import { AppError } from '../errors.ts'
+import {
+  FORBIDDEN_METADATA_KEY,
+  MAX_METADATA_KEY_LENGTH,
+  MAX_METADATA_KEYS,
+  MAX_METADATA_VALUE_LENGTH,
+  OWN_METADATA_KEYS,
+} from '../metadata.ts'
+import { webUrl } from '../web-url.ts'
 
-// Stripe's ceilings for a payment link. Even the most of the dearest product is 1e14 cents, far below the
-// 9e15 up to which integers are exact, so that amounts are multiplied without loss.
+/** The currencies that Dots takes, as ISO 4217 codes in lower case; the first is that of a product which names none. */
+export const CURRENCIES = ['usd'] as const
+/** Of a product that names none, and of a restored order, since sessions carry no currency. */
+export const DEFAULT_CURRENCY = CURRENCIES[0]
+
+// Stripe's limits for a payment link. The maximum quantity of the most expensive product comes to 1e14 cents, far
+// below the 9e15 up to which integers are exact, so amounts are multiplied without loss.
 export const MAX_AMOUNT_CENTS = 99_999_999
 export const MAX_QUANTITY = 999_999
 
-// What a product allows that says nothing of quantities; Stripe's payment links do the same.
-const DEFAULT_MINIMUM_QUANTITY = 1
-const DEFAULT_MAXIMUM_QUANTITY = 99
+// For products that set no limits; Stripe's payment links do the same.
+const DEFAULT_MIN_QUANTITY = 1
+const DEFAULT_MAX_QUANTITY = 99
 
-// A session lives less than three hours at Dots, and one below a minute could not be paid.
+// Dots keeps a session open for less than three hours, and nobody could pay within less than a minute.
 const MIN_EXPIRES_IN_SECONDS = 60
 const MAX_EXPIRES_IN_SECONDS = 10_799
 
@@ -22,195 +34,197 @@ const MAX_DESCRIPTION_LENGTH = 5000
 const MAX_MESSAGE_LENGTH = 500
 const MAX_IMAGES = 8
 
-/** One entry of `products`, as the merchant writes it. Names follow Dots and Stripe's payment links. */
-export const ProductSchema = Type.Object(
-  {
-    sku: Type.String({
-      title: 'SKU',
-      description:
-        'Names the product in its buy link, /buy/SKU. Letters, digits, ".", "_" and "-" read best.',
-      maxLength: 64,
-      pattern: SKU_PATTERN,
-    }),
-    name: Type.String({
-      title: 'Name',
-      description: 'What the buyer reads in the shop and on the checkout page.',
-      maxLength: MAX_NAME_LENGTH,
-      pattern: VISIBLE_TEXT_PATTERN,
-    }),
-    description: Type.Optional(
-      Type.String({
-        title: 'Description',
-        description: 'A sentence or two below the name.',
-        minLength: 1,
-        maxLength: MAX_DESCRIPTION_LENGTH,
-      }),
-    ),
-    images: Type.Optional(
-      Type.Array(SafeUrl({ title: 'Image', description: 'Absolute https address of a picture.' }), {
-        title: 'Images',
-        description: 'Pictures of the product, the best one first.',
-        maxItems: MAX_IMAGES,
-      }),
-    ),
-    amount: Type.Integer({
-      title: 'Amount in cents',
-      description: 'Price of one unit in cents: 2500 means 25.00.',
-      minimum: 1,
-      maximum: MAX_AMOUNT_CENTS,
-    }),
-    currency: Type.Optional(
-      Type.Literal('usd', {
-        title: 'Currency',
-        description: 'Lower-case currency code; usd is the only one that Dots takes.',
-        default: 'usd',
-      }),
-    ),
-    active: Type.Optional(
-      Type.Boolean({
-        title: 'Active',
-        description: 'false takes the product off sale; its links then show inactive_message.',
-        default: true,
-      }),
-    ),
-    inactive_message: Type.Optional(
-      Type.String({
-        title: 'Message while not on sale',
-        description: 'What a buyer reads when the product is inactive, not yet on sale, ended or sold out.',
-        minLength: 1,
-        maxLength: MAX_MESSAGE_LENGTH,
-      }),
-    ),
-    adjustable_quantity: Type.Optional(
-      Type.Object(
-        {
-          minimum: Type.Optional(
-            Type.Integer({
-              title: 'Minimum',
-              description: 'The fewest units that one checkout may hold.',
-              minimum: 1,
-              maximum: MAX_QUANTITY,
-              default: DEFAULT_MINIMUM_QUANTITY,
-            }),
-          ),
-          maximum: Type.Optional(
-            Type.Integer({
-              title: 'Maximum',
-              description: 'The most units that one checkout may hold.',
-              minimum: 1,
-              maximum: MAX_QUANTITY,
-              default: DEFAULT_MAXIMUM_QUANTITY,
-            }),
-          ),
-        },
-        {
-          title: 'Quantity limits',
-          description: 'How many units one checkout may hold; 1 to 99 where absent.',
-          additionalProperties: false,
-        },
-      ),
-    ),
-    starts_at: Type.Optional(
-      Moment({ title: 'On sale from', description: 'First moment of the sale: RFC 3339, with an offset.' }),
-    ),
-    ends_at: Type.Optional(
-      Moment({
-        title: 'On sale until',
-        description: 'First moment after the sale: RFC 3339, with an offset.',
-      }),
-    ),
-    restrictions: Type.Optional(
-      Type.Object(
-        {
-          completed_sessions: Type.Object(
-            {
-              limit: Type.Integer({
-                title: 'Limit',
-                description: 'Paid checkouts after which the product is sold out.',
-                minimum: 1,
-                maximum: Number.MAX_SAFE_INTEGER,
-              }),
-            },
-            {
-              title: 'Completed sessions',
-              description: 'Bounds how many checkouts may be paid.',
-              additionalProperties: false,
-            },
-          ),
-        },
-        {
-          title: 'Restrictions',
-          description: 'What bounds the number of sales.',
-          additionalProperties: false,
-        },
-      ),
-    ),
-    after_completion: Type.Optional(
-      Type.Object(
-        {
-          custom_message: Type.Optional(
-            Type.String({
-              title: 'Custom message',
-              description: 'What the buyer reads on the success page.',
-              minLength: 1,
-              maxLength: MAX_MESSAGE_LENGTH,
-            }),
-          ),
-          redirect_url: Type.Optional(
-            SafeUrl({
-              title: 'Redirect URL',
-              description: 'Where a buyer who paid goes instead of the success page.',
-            }),
-          ),
-        },
-        {
-          title: 'After completion',
-          description: 'What a buyer who paid sees.',
-          additionalProperties: false,
-        },
-      ),
-    ),
-    expires_in: Type.Optional(
-      Type.Integer({
-        title: 'Expires in',
-        description: 'Seconds for which a checkout of this product stays open.',
-        minimum: MIN_EXPIRES_IN_SECONDS,
-        maximum: MAX_EXPIRES_IN_SECONDS,
-      }),
-    ),
-    confirm: Type.Optional(
-      Type.Boolean({
-        title: 'Confirm',
-        description: 'true shows a page with a button before a checkout is opened.',
-        default: false,
-      }),
-    ),
-    metadata: Type.Optional(
-      Type.Record(Type.String(), Type.String({ maxLength: MAX_METADATA_VALUE_LENGTH }), {
-        title: 'Metadata',
-        description: 'Your own notes, as text; they go to Dots with every sale of the product.',
-        maxProperties: MAX_METADATA_KEYS,
-        propertyNames: Type.String({
-          maxLength: MAX_METADATA_KEY_LENGTH,
-          pattern: METADATA_KEY_PATTERN,
-        }),
-      }),
-    ),
-  },
-  {
-    title: 'Product',
-    description: 'Something that a buy link can sell.',
-    additionalProperties: false,
-  },
-)
+// Browsers and proxies differ beyond this; no shop needs longer ones.
+const MAX_URL_LENGTH = 2048
 
-/** A product as it stands in the file. */
-export type ProductEntry = Static<typeof ProductSchema>
+// \p{C} are control, format, surrogate and unassigned characters: what cannot be seen cannot be typed again.
+const SKU_PATTERN = '^[^\\s\\p{C}]+$'
+const VISIBLE_TEXT_PATTERN = '\\S'
+const METADATA_KEY_PATTERN = `^(?!(?:${OWN_METADATA_KEYS}|${FORBIDDEN_METADATA_KEY})$)[^\\p{Cc}\\u2028\\u2029]+$`
+
+// RFC 3339, section 5.6, without leap seconds, which `Date` does not know.
+const DATE_TIME_PATTERN =
+  '^\\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d+)?' +
+  '(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)$'
+const DATE_TIME_SENTENCE = 'must be a date and time with its offset, such as 2026-11-01T00:00:00Z'
+const MIN_DAYS_IN_MONTH = 28
+
+/** What to tell the merchant where a text does not match a pattern of the schema. */
+export const PATTERN_SENTENCES: Readonly<Record<string, string>> = {
+  [SKU_PATTERN]: 'must be one or more printable characters, without spaces',
+  [DATE_TIME_PATTERN]: DATE_TIME_SENTENCE,
+  [VISIBLE_TEXT_PATTERN]: 'must not be blank',
+  [METADATA_KEY_PATTERN]:
+    'must be a text without line breaks, and not one that the service fills in itself' +
+    ' (checkout_id, items, items_2 and so on, amount_total, link)',
+}
+
+/** The parser repairs white space and backslashes, so a reader of the file would not see where such a URL leads. */
+function isSafeUrl(text: string): boolean {
+  return /^https?:\/\/[^\s\\]+$/.test(text) && webUrl(text, { http: 'loopback' }) !== undefined
+}
+
+/** Whether the day exists, for a text that matches the pattern: `Date` would take 30 February for 2 March. */
+function isDateTime(text: string): boolean {
+  const day = Number(text.slice(8, 10))
+  return day <= MIN_DAYS_IN_MONTH || new Date(`${text.slice(0, 10)}T00:00:00Z`).getUTCDate() === day
+}
+
+const text = (title: string, description: string, options: TSchemaOptions = {}) =>
+  Type.String({ title, description, ...options })
+
+const integer = (title: string, description: string, minimum: number, maximum: number, options = {}) =>
+  Type.Integer({ title, description, minimum, maximum, ...options })
+
+const object = <Properties extends TProperties>(title: string, description: string, properties: Properties) =>
+  Type.Object(properties, { title, description, additionalProperties: false })
+
+const url = (title: string, description: string) =>
+  Type.Refine(
+    text(title, description, { maxLength: MAX_URL_LENGTH }),
+    (value) => typeof value !== 'string' || isSafeUrl(value),
+    () => 'must be an absolute https:// URL without user name or password (http:// only on this machine)',
+  )
+
+const dateTime = (title: string, description: string) =>
+  Type.Refine(
+    text(title, description, { pattern: DATE_TIME_PATTERN }),
+    (value) => typeof value !== 'string' || isDateTime(value),
+    () => DATE_TIME_SENTENCE,
+  )
+
+/** One entry of `products`, as the merchant writes it. Names follow Dots and Stripe's payment links. */
+export const ProductSchema = object('Product', 'Something that a buy link can sell.', {
+  sku: text(
+    'SKU',
+    'Names the product in its buy link, /buy/SKU. Letters, digits, ".", "_" and "-" read best.',
+    { maxLength: 64, pattern: SKU_PATTERN },
+  ),
+  name: text('Name', 'What the buyer reads in the shop and on the checkout page.', {
+    maxLength: MAX_NAME_LENGTH,
+    pattern: VISIBLE_TEXT_PATTERN,
+  }),
+  description: Type.Optional(
+    text('Description', 'A sentence or two below the name.', {
+      minLength: 1,
+      maxLength: MAX_DESCRIPTION_LENGTH,
+    }),
+  ),
+  images: Type.Optional(
+    Type.Array(url('Image', 'Absolute https URL of a picture.'), {
+      title: 'Images',
+      description: 'Pictures of the product, the best one first.',
+      maxItems: MAX_IMAGES,
+    }),
+  ),
+  amount: integer('Amount in cents', 'Price of one unit in cents: 2500 means 25.00.', 1, MAX_AMOUNT_CENTS),
+  currency: Type.Optional(
+    Type.Enum(CURRENCIES, {
+      title: 'Currency',
+      description: 'Lower-case currency code; usd is the only one that Dots takes.',
+      default: DEFAULT_CURRENCY,
+    }),
+  ),
+  active: Type.Optional(
+    Type.Boolean({
+      title: 'Active',
+      description: 'false takes the product off sale; its links then show inactive_message.',
+      default: true,
+    }),
+  ),
+  inactive_message: Type.Optional(
+    text(
+      'Message while not on sale',
+      'What a buyer reads when the product is inactive, not yet on sale, ended or sold out.',
+      { minLength: 1, maxLength: MAX_MESSAGE_LENGTH },
+    ),
+  ),
+  adjustable_quantity: Type.Optional(
+    object('Quantity limits', 'How many units one checkout may hold; 1 to 99 where absent.', {
+      minimum: Type.Optional(
+        integer('Minimum', 'The fewest units that one checkout may hold.', 1, MAX_QUANTITY, {
+          default: DEFAULT_MIN_QUANTITY,
+        }),
+      ),
+      maximum: Type.Optional(
+        integer('Maximum', 'The most units that one checkout may hold.', 1, MAX_QUANTITY, {
+          default: DEFAULT_MAX_QUANTITY,
+        }),
+      ),
+    }),
+  ),
+  starts_at: Type.Optional(dateTime('On sale from', 'First moment of the sale: RFC 3339, with an offset.')),
+  ends_at: Type.Optional(dateTime('On sale until', 'First moment after the sale: RFC 3339, with an offset.')),
+  restrictions: Type.Optional(
+    object('Restrictions', 'What bounds the number of sales.', {
+      completed_sessions: object('Completed sessions', 'Bounds how many checkouts may be paid.', {
+        limit: integer(
+          'Limit',
+          'Paid checkouts after which the product is sold out.',
+          1,
+          Number.MAX_SAFE_INTEGER,
+        ),
+      }),
+    }),
+  ),
+  after_completion: Type.Optional(
+    object('After completion', 'What a buyer who paid sees.', {
+      custom_message: Type.Optional(
+        text('Custom message', 'What the buyer reads on the success page.', {
+          minLength: 1,
+          maxLength: MAX_MESSAGE_LENGTH,
+        }),
+      ),
+      redirect_url: Type.Optional(
+        url('Redirect URL', 'Where a buyer who paid goes instead of the success page.'),
+      ),
+    }),
+  ),
+  expires_in: Type.Optional(
+    integer(
+      'Expires in',
+      'Seconds for which a checkout of this product stays open.',
+      MIN_EXPIRES_IN_SECONDS,
+      MAX_EXPIRES_IN_SECONDS,
+    ),
+  ),
+  confirm: Type.Optional(
+    Type.Boolean({
+      title: 'Confirm',
+      description: 'true shows a page with a button before a checkout is opened.',
+      default: false,
+    }),
+  ),
+  metadata: Type.Optional(
+    Type.Record(Type.String(), Type.String({ maxLength: MAX_METADATA_VALUE_LENGTH }), {
+      title: 'Metadata',
+      description: 'Your own notes, as text; they go to Dots with every sale of the product.',
+      maxProperties: MAX_METADATA_KEYS,
+      propertyNames: Type.String({ maxLength: MAX_METADATA_KEY_LENGTH, pattern: METADATA_KEY_PATTERN }),
+    }),
+  ),
+})
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
 
-/** A product of a loaded catalog: frozen, with `currency` and `active` filled in. `amount` is in cents. */
-export type Product = DeepReadonly<ProductEntry & Required<Pick<ProductEntry, 'currency' | 'active'>>>
+/** A product as it is in the file. */
+export type ProductEntry = Static<typeof ProductSchema>
+
+/**
+ * A product of a loaded catalog: frozen, with `currency` and `active` filled in. `amount` is in cents. It is on sale
+ * from `from` on, up to and without `until`, both in milliseconds since 1970 and infinite where the file has no date.
+ */
+export type Product = DeepReadonly<
+  ProductEntry & Required<Pick<ProductEntry, 'currency' | 'active'>> & { from: number; until: number }
+>
+
+/** The product of an entry that matches the schema. */
+export function toProduct(entry: ProductEntry): Product {
+  const { currency = DEFAULT_CURRENCY, active = true, starts_at, ends_at } = entry
+  const from = starts_at === undefined ? Number.NEGATIVE_INFINITY : Date.parse(starts_at)
+  const until = ends_at === undefined ? Number.POSITIVE_INFINITY : Date.parse(ends_at)
+  return { ...entry, currency, active, from, until }
+}
 
 /** Whether a product can be bought, and if not, why and since or until when. */
 export type Availability =
@@ -220,55 +234,45 @@ export type Availability =
   | { state: 'ended'; message?: string; endsAt: Date }
 
 /**
- * Whether the product is on sale at that moment: from `starts_at` on, up to and without `ends_at`. `message` is
- * the merchant's `inactive_message`. Sold out is not known here: only the store counts sales.
+ * Whether the product is on sale at that moment. `message` is the merchant's `inactive_message`. Sold out is not known
+ * here: only the store counts sales.
  */
 export function availability(product: Product, now: Date): Availability {
-  const message = product.inactive_message === undefined ? {} : { message: product.inactive_message }
-  if (!product.active) return { state: 'inactive', ...message }
-  const { from, until } = salePeriod(product)
-  if (now.getTime() < from) return { state: 'not-yet', ...message, startsAt: new Date(from) }
-  if (now.getTime() >= until) return { state: 'ended', ...message, endsAt: new Date(until) }
+  const { active, from, until, inactive_message: message } = product
+  if (!active) return { state: 'inactive', message }
+  if (now.getTime() < from) return { state: 'not-yet', message, startsAt: new Date(from) }
+  if (now.getTime() >= until) return { state: 'ended', message, endsAt: new Date(until) }
   return { state: 'available' }
 }
 
-/** When a product is on sale, in milliseconds since 1970: from `from` on, up to and without `until`. */
-export interface SalePeriod {
-  readonly from: number
-  readonly until: number
-}
-
-const ALWAYS: SalePeriod = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY }
-
-// The two dates of a hundred thousand products take a tenth of a second to read: each product's are read once.
-const periods = new WeakMap<Product, SalePeriod>()
-
-/** The period of sale that the product's dates say, whether or not it is active. */
-export function salePeriod(product: Product): SalePeriod {
-  const { starts_at, ends_at } = product
-  if (starts_at === undefined && ends_at === undefined) return ALWAYS
-  let period = periods.get(product)
-  if (period === undefined) {
-    period = {
-      from: starts_at === undefined ? ALWAYS.from : Date.parse(starts_at),
-      until: ends_at === undefined ? ALWAYS.until : Date.parse(ends_at),
-    }
-    periods.set(product, period)
-  }
-  return period
+/** 410: the product exists, and cannot be bought now. The merchant's own message is added where there is one. */
+export function notForSale(
+  { sku, name, inactive_message: note }: Product,
+  state: Exclude<Availability['state'], 'available'> | 'sold-out',
+): AppError {
+  return new AppError(`product-${state}`, { params: { name, note }, details: { sku } })
 }
 
 /** How many units one checkout may hold, both ends included. */
-export function quantityLimits(product: Pick<Product, 'adjustable_quantity'>): {
-  minimum: number
-  maximum: number
-} {
-  const { minimum = DEFAULT_MINIMUM_QUANTITY, maximum = DEFAULT_MAXIMUM_QUANTITY } =
-    product.adjustable_quantity ?? {}
+export function quantityLimits(product: Pick<Product, 'adjustable_quantity'>) {
+  const { minimum = DEFAULT_MIN_QUANTITY, maximum = DEFAULT_MAX_QUANTITY } = product.adjustable_quantity ?? {}
   return { minimum, maximum }
 }
 
-/** How many completed sales the product may have at the most; undefined: any number. */
+/** The maximum number of completed sales of the product; undefined: any number. */
 export function salesLimit(product: Pick<Product, 'restrictions'> | undefined): number | undefined {
-  return product?.restrictions?.completed_sessions?.limit
+  return product?.restrictions?.completed_sessions.limit
+}
+
+/** The text of `catalog.schema.json`: JSON Schema 2020-12, with short lists on one line as the formatter has them. */
+export function catalogSchemaFile(): string {
+  const $schema = text('Schema', 'Lets an editor check the file while it is written.')
+  const products = Type.Array(ProductSchema, { title: 'Products', description: 'Each sku once.' })
+  const catalog = object('Catalog', 'The products that buy links can sell.', {
+    $schema: Type.Optional($schema),
+    products,
+  })
+  const schema = { $schema: 'https://json-schema.org/draft/2020-12/schema', ...catalog }
+  const oneLine = (list: string) => list.replace(/\s*\n\s*/g, ' ').replace(/^\[ | \]$/g, (end) => end.trim())
+  return `${JSON.stringify(schema, null, 2).replace(/\[\n[^[\]{}]*\]/g, oneLine)}\n`
 }

@@ -1,189 +1,141 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { LiveCatalog } from '../catalog/live-catalog.ts'
 import { quantityLimits } from '../catalog/product.ts'
-import { printItem } from '../links/cart.ts'
+import type { Config } from '../config.ts'
+import { encodeSku, formatItems } from '../links/cart.ts'
 import { resolveContinueTo } from '../links/continue-to.ts'
-import { formFields } from '../links/form-fields.ts'
-import { linkPath } from '../links/link-builder.ts'
-import { readParameters } from '../links/parameters.ts'
-import { productPath } from '../links/product-path.ts'
-import { confirmPage } from '../pages/confirm-page.ts'
+import { formFields, queryPairs, readParameters } from '../links/parameters.ts'
+import { confirmPage } from '../pages/confirm.ts'
 import { bestLocale } from '../pages/money.ts'
-import { productPage } from '../pages/product-page.ts'
-import { StoreError } from '../store/store.ts'
-import { whoIsAsking } from '../visitors/visitor.ts'
-import { type Click, printItems, readClick } from './click.ts'
-import { type PricedCart, priceCart } from './priced-cart.ts'
-import { returnRoutes } from './return-routes.ts'
-import { refuseSpent } from './spent.ts'
-import { startCheckout } from './start-checkout.ts'
-import { UnkeptClicks } from './unkept-clicks.ts'
+import { productPage } from '../pages/product.ts'
+import type { Store } from '../store/open-store.ts'
+import { optional } from '../store/store.ts'
+import { type Link, readLink } from './link.ts'
+import type { Checkouts } from './open-checkout.ts'
+import { checkSalesLimits, type Order, priceLink } from './price.ts'
+import { classifyRequest } from './visitor.ts'
 
 interface BuyRoute {
   Params: { items: string }
 }
 type BuyRequest = FastifyRequest<BuyRoute>
 
-/** The links themselves and the way back from the checkout. */
-export async function checkoutRoutes(app: FastifyInstance): Promise<void> {
-  const publicUrl = new URL(app.config.publicUrl)
-  const unkept = new UnkeptClicks()
+export interface CheckoutRoutesOptions {
+  config: Config
+  catalog: LiveCatalog
+  store: Store
+  checkout: Checkouts
+  now: () => Date
+}
+
+/** The buy links. */
+export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRoutesOptions): Promise<void> {
+  const { config, catalog, store, checkout, now } = options
+  const { shop } = config
+  const publicUrl = new URL(shop.publicUrl)
   // A body that is not read could ask for something else than what is sold: better a 415 than the wrong sale.
   app.removeContentTypeParser(['application/json', 'text/plain'])
 
-  app.get('/buy', async (request, reply) => {
-    const { continueTo } = readParameters(rawQuery(request))
-    const wish = continueTo === undefined ? undefined : resolveContinueTo(continueTo, publicUrl)
-    return reply.redirect(wish ?? '/', 303)
+  app.get('/buy', { config: { limit: 'checkout' } }, async (request, reply) => {
+    const { continueTo } = readParameters(queryPairs(rawQuery(request)))
+    return reply.redirect(resolveContinueTo(continueTo, publicUrl) ?? '/', 303)
   })
 
-  app.get<BuyRoute>('/buy/:items', { exposeHeadRoute: false }, async (request, reply) => {
-    const visitor = whoIsAsking(request.headers)
-    request.facts.visitor = visitor
-    // No page for either: the one throws it away, the other would show it in the place of a picture.
+  const buyRoute = { config: { limit: 'checkout', buy: true }, exposeHeadRoute: false } as const
+
+  app.get<BuyRoute>('/buy/:items', buyRoute, async (request, reply) => {
+    const visitor = classifyRequest(request.headers)
+    request.logFields.visitor = visitor
+    // No page for either: a prefetch throws it away, a part of a page would show it in the place of a picture.
     if (visitor === 'prefetch') return reply.code(503).send()
     if (visitor === 'subresource') return reply.code(403).send()
-    const click = readRequest(request)
-    const priced = await price(request, click)
-    if (visitor === 'preview') return preview(request, reply, click, priced)
-    const { continueTo } = click.parameters
-    const path = continueTo === undefined ? undefined : resolveContinueTo(continueTo, publicUrl)
-    if (path !== undefined && (await keepSelection(request, reply, click))) return reply.redirect(path, 303)
-    if (asksFirst(priced)) return html(reply, confirm(request, click, priced))
-    return sendToCheckout(request, reply, { click, priced, status: click.items.form === 'bare' ? 302 : 303 })
+    const order = await readOrder(request)
+    if (visitor === 'preview') return html(reply, previewPage(request, order))
+    const { link } = order
+    const path = resolveContinueTo(link.parameters.continueTo, publicUrl)
+    if (path !== undefined && (await saveCart(request, reply, link))) return reply.redirect(path, 303)
+    if (needsConfirmation(order)) return html(reply, confirmation(request, order))
+    return redirectToCheckout(request, reply, order, link.items.form === 'bare' ? 302 : 303)
   })
 
-  app.post<BuyRoute>('/buy/:items', async (request, reply) => {
-    const visitor = whoIsAsking(request.headers)
-    request.facts.visitor = visitor
+  app.post<BuyRoute>('/buy/:items', buyRoute, async (request, reply) => {
+    const visitor = classifyRequest(request.headers)
+    request.logFields.visitor = visitor
     if (visitor === 'prefetch') return reply.code(503).send()
     if (visitor === 'subresource') return reply.code(403).send()
-    const click = readRequest(request)
-    return sendToCheckout(request, reply, { click, priced: await price(request, click), status: 303 })
+    return redirectToCheckout(request, reply, await readOrder(request), 303)
   })
 
   // A HEAD tells how the GET would go, and opens nothing.
-  app.head<BuyRoute>('/buy/:items', async (request, reply) => {
-    await price(request, readRequest(request))
+  app.head<BuyRoute>('/buy/:items', buyRoute, async (request, reply) => {
+    await readOrder(request)
     return reply.type('text/html; charset=utf-8').send()
   })
 
-  await app.register(returnRoutes, { unkept })
-
-  function readRequest(request: BuyRequest): Click {
-    const { body } = request
-    return readClick(
-      {
-        segment: request.params.items,
-        query: rawQuery(request),
-        body: typeof body === 'string' ? body : undefined,
-      },
-      { catalog: app.catalog.current, secrets: app.config.linkSigningSecrets, now: app.now() },
-    )
+  async function readOrder(request: BuyRequest): Promise<Order> {
+    const pairs = queryPairs(rawQuery(request), typeof request.body === 'string' ? request.body : undefined)
+    const context = { catalog: catalog.current, secrets: config.linkSigningSecrets, now: now() }
+    const order = priceLink(context.catalog, readLink(request.params.items, pairs, context), context.now)
+    await checkSalesLimits(order, store, request.log)
+    return order
   }
 
-  async function price(request: FastifyRequest, click: Click): Promise<PricedCart> {
-    const priced = priceCart(app.catalog.current, click.cart, app.now(), click.terms.amount)
-    await refuseSpent(priced, click, app.store.checkouts, request.log)
-    return priced
+  function needsConfirmation({ lines }: Order): boolean {
+    return config.linkProtection === 'confirm' || lines.some(({ product }) => product.confirm === true)
   }
 
-  function asksFirst({ lines }: PricedCart): boolean {
-    return app.config.linkProtection === 'confirm' || lines.some(({ product }) => product.confirm === true)
-  }
-
-  function confirm(request: FastifyRequest, click: Click, priced: PricedCart): string {
-    return confirmPage(app.shop, {
-      items: priced.lines.map(({ product, quantity, amount }) => ({ name: product.name, quantity, amount })),
-      amountTotal: priced.amountTotal,
-      currency: priced.currency,
-      locale: bestLocale(request.headers['accept-language']),
-      action: `/buy/${printItems(click.items)}`,
-      hiddenFields: formFields(click.parameters),
+  function confirmation(request: FastifyRequest, { link, lines, amountTotal, currency }: Order): string {
+    return confirmPage(shop, {
+      items: lines.map(({ product, quantity, amount }) => ({ name: product.name, quantity, amount })),
+      amountTotal,
+      currency,
+      locale: bestLocale(request.languages()),
+      action: `/buy/${formatItems(link.items)}`,
+      hiddenFields: formFields(link.parameters),
     })
   }
 
   /** What the link leads to, with a form instead of a link: a program follows links, and presses no buttons. */
-  function preview(request: FastifyRequest, reply: FastifyReply, click: Click, priced: PricedCart) {
-    const [only, ...more] = priced.lines
-    if (only === undefined || more.length > 0 || click.terms.amount !== undefined) {
-      return html(reply, confirm(request, click, priced))
+  function previewPage(request: FastifyRequest, order: Order): string {
+    const [only, ...more] = order.lines
+    if (only === undefined || more.length > 0 || order.link.terms.amount !== undefined) {
+      return confirmation(request, order)
     }
     const { product } = only
-    const page = productPage(app.shop, {
-      product,
-      quantity: quantityLimits(product),
-      buyAction: `/buy/${printItem(product.sku)}`,
-      pageUrl: app.shop.publicUrl + productPath(product.sku),
-      locale: bestLocale(request.headers['accept-language']),
-    })
-    return html(reply, page)
+    const offer = { ...product, token: encodeSku(product.sku), quantity: quantityLimits(product) }
+    return productPage(shop, offer, { locale: bestLocale(request.languages()) })
   }
 
-  /** Keeps what the link asks for while the buyer looks around; false where the store cannot keep it. */
-  async function keepSelection(request: FastifyRequest, reply: FastifyReply, click: Click): Promise<boolean> {
-    try {
-      await app.store.selections.keep(app.nameBrowser(request, reply), {
-        items: printItems(click.items),
-        fields: formFields(click.parameters),
-      })
+  /** Saves what the link asks for while the buyer looks around; false where the store cannot save it. */
+  async function saveCart(request: FastifyRequest, reply: FastifyReply, link: Link): Promise<boolean> {
+    const cart = { items: formatItems(link.items), fields: formFields(link.parameters) }
+    const saved = await optional(request.log, 'cart.not-saved', async () => {
+      await store.savedCarts.save(reply.ensureBrowserId(), cart)
       return true
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      request.log.error(
-        { code: error.code },
-        'the store could not keep a selection; the checkout opens instead',
-      )
-      return false
-    }
+    })
+    return saved === true
   }
 
-  async function sendToCheckout(
+  async function redirectToCheckout(
     request: FastifyRequest,
     reply: FastifyReply,
-    { click, priced, status }: { click: Click; priced: PricedCart; status: 302 | 303 },
-  ) {
-    const known = app.knownBrowser(request)
-    const { checkoutId, checkoutUrl, isSame } = await startCheckout(
-      {
-        dots: app.dots,
-        checkouts: app.store.checkouts,
-        settle: { ...app.settle, log: request.log },
-        log: request.log,
-        publicUrl: app.config.publicUrl,
-        expiresIn: app.config.checkoutExpiresIn,
-        now: app.now,
-        unkept,
-        browser: app.nameBrowser(request, reply),
-        link: click.linkId === undefined ? linkPath(click.cart, publicUrl) : signedPath(click),
-      },
-      click,
-      priced,
-    )
-    Object.assign(request.facts, { checkout: checkoutId, ...(isSame && { same: true }) })
-    if (known !== undefined && request.method === 'POST') await forgetSelection(request, known)
-    return reply.redirect(checkoutUrl.href, status)
-  }
-
-  /** What was checked out needs no reminder any more; a reminder too many harms nobody. */
-  async function forgetSelection(request: FastifyRequest, browser: string): Promise<void> {
-    try {
-      await app.store.selections.forget(browser)
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      request.log.warn({ code: error.code }, 'the store could not forget a selection')
+    order: Order,
+    status: 302 | 303,
+  ): Promise<FastifyReply> {
+    const knownBrowserId = request.browserId
+    const { checkoutId, url, isReused } = await checkout.open(order, {
+      browserId: reply.ensureBrowserId(),
+      log: request.log,
+    })
+    Object.assign(request.logFields, { checkout: checkoutId, ...(isReused && { reused: true }) })
+    if (knownBrowserId !== undefined && request.method === 'POST') {
+      await optional(request.log, 'cart.not-removed', () => store.savedCarts.remove(knownBrowserId))
     }
+    return reply.redirect(url.href, status)
   }
 }
 
-/** A signed link as it came, since its price and its signature are one. */
-function signedPath({ items, parameters }: Click): string {
-  const query = formFields(parameters)
-    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
-    .join('&')
-  return `/buy/${printItems(items)}?${query}`
-}
-
-function html(reply: FastifyReply, page: string) {
+function html(reply: FastifyReply, page: string): FastifyReply {
   return reply.type('text/html; charset=utf-8').send(page)
 }
 

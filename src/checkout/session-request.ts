@@ -1,53 +1,44 @@
-import { isDeepStrictEqual } from 'node:util'
+import type { Product } from '../catalog/product.ts'
 import type { CreateSession } from '../dots/messages.ts'
-import type { Cart } from '../links/cart.ts'
-import { sessionMetadata } from '../orders/session-metadata.ts'
-import type { PricedCart, PricedLine } from './priced-cart.ts'
+import { MAX_METADATA_KEYS } from '../metadata.ts'
+import { merchantMetadata, ownMetadata } from '../orders/session-metadata.ts'
+import type { Order, OrderLine } from './price.ts'
 
-/** Who buys, as far as the link says; all of it has been checked. */
-export interface Buyer {
-  email?: string | undefined
-  clientReferenceId?: string | undefined
-  customerId?: string | undefined
-  userId?: string | undefined
-  /** The link's `metadata_…` parameters. */
-  metadata: Readonly<Record<string, string>>
-  /** The link's `utm_…` and `ref`. */
-  attribution: Readonly<Record<string, string>>
+/** The body of the create call, the documented fields and no other; and the part of its metadata that is the merchant's. */
+export interface SessionRequest {
+  body: CreateSession
+  merchantMetadata: Record<string, string>
 }
 
-export interface SessionRequestOptions {
-  checkoutId: string
-  linkId: string | undefined
-  publicUrl: string
-  /** Seconds, for products that name none of their own. */
-  expiresIn: number
-}
-
-/** The body of the create call: the documented fields and no other. */
+/** `expiresIn`: seconds, for products that name none of their own. */
 export function sessionRequest(
-  priced: PricedCart,
-  buyer: Buyer,
-  { checkoutId, linkId, publicUrl, expiresIn }: SessionRequestOptions,
-): CreateSession {
-  const lifetimes = priced.lines.map(({ product }) => product.expires_in ?? expiresIn)
+  checkoutId: string,
+  { link: { parameters, terms, linkId }, lines, amountTotal }: Order,
+  { publicUrl, expiresIn }: { publicUrl: string; expiresIn: number },
+): SessionRequest {
+  const cart = lines.map(({ product, quantity }) => ({ sku: product.sku, quantity }))
+  const own = ownMetadata({ checkoutId, cart, amountTotal, linkId })
+  const merchant = merchantMetadata(
+    MAX_METADATA_KEYS - Object.keys(own).length,
+    // Several products' metadata could contradict one another; each line has its own in any case.
+    (lines.length === 1 && lines[0]?.product.metadata) || {},
+    parameters.metadata,
+    parameters.attribution,
+  )
   return {
-    line_items: lineItems(priced),
-    mode: 'payment',
-    success_url: `${publicUrl}/success?checkout=${checkoutId}`,
-    cancel_url: `${publicUrl}/cancel?checkout=${checkoutId}`,
-    expires_in: Math.min(...lifetimes),
-    metadata: sessionMetadata(
-      { checkoutId, cart: cartOf(priced), amountTotal: priced.amountTotal, linkId },
-      // Several products' metadata could contradict one another; each line has its own in any case.
-      (priced.lines.length === 1 && priced.lines[0]?.product.metadata) || {},
-      buyer.metadata,
-      buyer.attribution,
-    ),
-    ...(buyer.email !== undefined && { customer_email: buyer.email }),
-    ...(buyer.clientReferenceId !== undefined && { client_reference_id: buyer.clientReferenceId }),
-    ...(buyer.customerId !== undefined && { customer_id: buyer.customerId }),
-    ...(buyer.userId !== undefined && { user_id: buyer.userId }),
+    body: {
+      line_items: lineItems(lines),
+      mode: 'payment',
+      success_url: `${publicUrl}/success?checkout=${checkoutId}`,
+      cancel_url: `${publicUrl}/cancel?checkout=${checkoutId}`,
+      expires_in: Math.min(...lines.map(({ product }) => product.expires_in ?? expiresIn)),
+      metadata: { ...own, ...merchant },
+      customer_email: parameters.email,
+      client_reference_id: parameters.clientReferenceId,
+      customer_id: terms.customerId,
+      user_id: terms.userId,
+    },
+    merchantMetadata: merchant,
   }
 }
 
@@ -55,33 +46,36 @@ type LineItem = CreateSession['line_items'][number]
 
 /**
  * The cart as Dots takes it, where no two lines may be equal: products that differ in nothing but their sku, which Dots
- * has no field for, come as one line with the sum of their quantities.
+ * has no field for, become one line with the sum of their quantities.
  */
-function lineItems({ lines }: PricedCart): LineItem[] {
-  const items: LineItem[] = []
+function lineItems(lines: readonly OrderLine[]): LineItem[] {
+  if (lines.length === 1) return lines.map(lineItem)
+  const items = new Map<string, LineItem>()
   for (const line of lines) {
-    const price_data = priceData(line)
-    const equal = items.find((item) => isDeepStrictEqual(item.price_data, price_data))
-    if (equal === undefined) items.push({ price_data, quantity: line.quantity })
-    else equal.quantity += line.quantity
+    const item = lineItem(line)
+    const key = JSON.stringify(item.price_data)
+    const equal = items.get(key)
+    if (equal === undefined) items.set(key, item)
+    else equal.quantity += item.quantity
   }
-  return items
+  return [...items.values()]
 }
 
-function priceData({ product, amount }: PricedLine): LineItem['price_data'] {
+function lineItem({ product, quantity, amount }: OrderLine): LineItem {
+  return { price_data: { currency: product.currency, amount, product_data: productData(product) }, quantity }
+}
+
+/** The keys of `metadata` in one order, so that equal products give equal texts. */
+function productData({
+  name,
+  description,
+  images,
+  metadata,
+}: Product): LineItem['price_data']['product_data'] {
   return {
-    currency: product.currency ?? 'usd',
-    amount,
-    product_data: {
-      name: product.name,
-      ...(product.description !== undefined && { description: product.description }),
-      ...(product.images !== undefined && { images: [...product.images] }),
-      ...(product.metadata !== undefined && { metadata: { ...product.metadata } }),
-    },
+    name,
+    description,
+    images: images && [...images],
+    metadata: metadata && Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1))),
   }
-}
-
-/** What is sold, by sku and quantity alone. */
-export function cartOf(priced: PricedCart): Cart {
-  return priced.lines.map(({ product, quantity }) => ({ sku: product.sku, quantity }))
 }

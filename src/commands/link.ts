@@ -1,171 +1,158 @@
+import '../node-version.js'
 import { writeFile } from 'node:fs/promises'
 import { type Catalog, readCatalog } from '../catalog/catalog.ts'
 import { quantityLimits } from '../catalog/product.ts'
-import type { Config } from '../config.ts'
+import { type Config, loadConfig } from '../config.ts'
 import { hasCode } from '../errors.ts'
 import { type Cart, makeCart, parseItems } from '../links/cart.ts'
 import { buildLink, lengthBudget, type Signing } from '../links/link-builder.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
-import { emailButton } from '../pages/email-button.ts'
-import { parseWords, runCommand, UsageError } from './command.ts'
-import { parsePeriod, parseTime } from './period.ts'
+import { emailButton } from '../pages/stylesheet.ts'
+import { type Io, parsePeriod, parseTime, parseWords, processIo, runCommand, UsageError } from './command.ts'
 
 const USAGE = `npm run link -- SKU[:N] [SKU[:N]…] [options]
 
 Prints a buy link and how long it is.
 
   --quantity N           of the one product
-  --email ADDRESS        fills in the buyer's email
+  --email EMAIL          fills in the buyer's email
   --reference TEXT       client_reference_id: letters, digits, _ and -
   --metadata KEY=VALUE   may be given several times
   --utm-source TEXT      likewise --utm-medium, --utm-campaign, --utm-term, --utm-content, --ref
-  --continue-to PATH     leads to a page of the shop, the selection kept, instead of straight to the checkout
+  --continue-to PATH     leads to a page of the shop first, with the cart saved, instead of to the checkout
   --html                 prints a button for an email
   --qr FILE.svg|FILE.png writes the link as a QR code
 
-These make it a signed link, which nobody can change (LINK_SIGNING_SECRET):
+These make it a signed link, which only the shop can change (needs LINK_SIGNING_SECRET):
 
   --amount CENTS         price of one unit, for one product
   --customer-id UUID, --user-id UUID
   --expires 30m|24h|7d|ISO   a time without a zone is UTC
-  --uses N               how many orders it is good for`
+  --uses N               how many orders can be placed with it`
 
-await runCommand(
-  USAGE,
-  async (config) => {
-    const { values, positionals } = parseWords({
-      allowPositionals: true,
-      options: {
-        quantity: { type: 'string' },
-        email: { type: 'string' },
-        reference: { type: 'string' },
-        metadata: { type: 'string', multiple: true },
-        'utm-source': { type: 'string' },
-        'utm-medium': { type: 'string' },
-        'utm-campaign': { type: 'string' },
-        'utm-term': { type: 'string' },
-        'utm-content': { type: 'string' },
-        ref: { type: 'string' },
-        'continue-to': { type: 'string' },
-        amount: { type: 'string' },
-        'customer-id': { type: 'string' },
-        'user-id': { type: 'string' },
-        expires: { type: 'string' },
-        uses: { type: 'string' },
-        html: { type: 'boolean', default: false },
-        qr: { type: 'string' },
-      },
-    })
+/** A link needs no account at Dots, so it can be made where the account is not known. */
+const FALLBACKS = { DOTS_CLIENT_ID: 'not-needed', DOTS_API_KEY: 'not-needed' }
+
+/** Prints a buy link, and its length on stderr. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  return runCommand(USAGE, argv, io, async () => {
+    const config = loadConfig(io.env, { dotenvPath: io.dotenvPath, fallbacks: FALLBACKS })
+    const { values, positionals } = readOptions(argv)
     const items = readItems(positionals, values.quantity)
-    checkItems(await readCatalog(config.catalogPath), items)
-    const link = makeLink(config, items, values)
-    if (values.qr !== undefined) await writeQr(values.qr, link)
-    if (values.html) console.log(emailButton(link, config.merchant.accentColor))
-    else console.log(link)
-    console.error(budgetLine(link))
-  },
-  // A link holds nothing of the account at Dots, so it can be made where the account is not known.
-  { DOTS_CLIENT_ID: 'not-needed', DOTS_API_KEY: 'not-needed' },
-)
-
-interface Words {
-  email?: string
-  reference?: string
-  metadata?: string[]
-  'utm-source'?: string
-  'utm-medium'?: string
-  'utm-campaign'?: string
-  'utm-term'?: string
-  'utm-content'?: string
-  ref?: string
-  'continue-to'?: string
-  amount?: string
-  'customer-id'?: string
-  'user-id'?: string
-  expires?: string
-  uses?: string
+    checkItems(await readCatalog(config.catalogPath), items, io)
+    const link = orUsageError(() => makeLink(config, items, values))
+    if (values.qr !== undefined) {
+      await writeQr(values.qr, link)
+      io.err(`Wrote ${values.qr}.`)
+    }
+    io.out(values.html ? emailButton(link, config.shop.accentColor) : link)
+    io.err(lengthLine(link))
+    return 0
+  })
 }
 
-function makeLink(config: Config, items: Cart, words: Words): string {
-  const signing = readSigning(config, words)
+function readOptions(argv: readonly string[]) {
+  return parseWords({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      quantity: { type: 'string' },
+      email: { type: 'string' },
+      reference: { type: 'string' },
+      metadata: { type: 'string', multiple: true },
+      'utm-source': { type: 'string' },
+      'utm-medium': { type: 'string' },
+      'utm-campaign': { type: 'string' },
+      'utm-term': { type: 'string' },
+      'utm-content': { type: 'string' },
+      ref: { type: 'string' },
+      'continue-to': { type: 'string' },
+      amount: { type: 'string' },
+      'customer-id': { type: 'string' },
+      'user-id': { type: 'string' },
+      expires: { type: 'string' },
+      uses: { type: 'string' },
+      html: { type: 'boolean', default: false },
+      qr: { type: 'string' },
+    },
+  })
+}
+
+type Options = ReturnType<typeof readOptions>['values']
+
+function makeLink(config: Config, items: Cart, options: Options): string {
   const attribution = Object.entries({
-    utm_source: words['utm-source'],
-    utm_medium: words['utm-medium'],
-    utm_campaign: words['utm-campaign'],
-    utm_term: words['utm-term'],
-    utm_content: words['utm-content'],
-    ref: words.ref,
-  }).filter((entry): entry is [string, string] => entry[1] !== undefined)
+    utm_source: options['utm-source'],
+    utm_medium: options['utm-medium'],
+    utm_campaign: options['utm-campaign'],
+    utm_term: options['utm-term'],
+    utm_content: options['utm-content'],
+    ref: options.ref,
+  }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+  return buildLink({
+    publicUrl: new URL(config.publicUrl),
+    items,
+    parameters: {
+      email: options.email,
+      clientReferenceId: options.reference,
+      metadata: options.metadata && readMetadata(options.metadata),
+      continueTo: options['continue-to'],
+      attribution: Object.fromEntries(attribution),
+    },
+    signing: readSigning(config, options),
+  })
+}
+
+/** Calls `make`. @throws UsageError where it finds that no such link is possible. */
+function orUsageError<T>(make: () => T): T {
   try {
-    return buildLink({
-      publicUrl: new URL(config.publicUrl),
-      items,
-      parameters: {
-        ...(words.email !== undefined && { email: words.email }),
-        ...(words.reference !== undefined && { clientReferenceId: words.reference }),
-        ...(words.metadata !== undefined && { metadata: readMetadata(words.metadata) }),
-        ...(words['continue-to'] !== undefined && { continueTo: words['continue-to'] }),
-        attribution: Object.fromEntries(attribution),
-      },
-      ...(signing !== undefined && { signing }),
-    })
+    return make()
   } catch (error) {
-    if (hasCode(error, 'malformed-link')) {
-      throw new UsageError(`No such link can be made: ${error.details.reason}.`)
-    }
-    throw error
+    if (!hasCode(error, 'malformed-link')) throw error
+    throw new UsageError(`No such link can be made: ${error.details.reason}.`)
   }
 }
 
-function readSigning({ linkSigningSecrets }: Config, words: Words): Signing | undefined {
-  const { amount, expires, uses, 'customer-id': customerId, 'user-id': userId } = words
-  if ([amount, expires, uses, customerId, userId].every((word) => word === undefined)) return undefined
+function readSigning({ linkSigningSecrets }: Config, options: Options): Signing | undefined {
+  const { amount, expires, uses, 'customer-id': customerId, 'user-id': userId } = options
+  if ([amount, expires, uses, customerId, userId].every((option) => option === undefined)) return undefined
   if (linkSigningSecrets.length === 0) {
     throw new UsageError(
-      'Such a link has to be signed: set LINK_SIGNING_SECRET, the same as the service has.',
+      'This link has to be signed: set LINK_SIGNING_SECRET to the same value as the service.',
     )
   }
   return {
     secrets: linkSigningSecrets,
-    ...(amount !== undefined && { amount: wholeNumber(amount, '--amount') }),
-    ...(uses !== undefined && { uses: wholeNumber(uses, '--uses') }),
-    ...(customerId !== undefined && { customerId }),
-    ...(userId !== undefined && { userId }),
-    ...(expires !== undefined && { expiresAt: readExpiry(expires, new Date()) }),
+    amount: wholeNumber(amount, '--amount'),
+    uses: wholeNumber(uses, '--uses'),
+    customerId,
+    userId,
+    expiresAt: readExpiry(expires, new Date()),
   }
 }
 
 function readItems(words: readonly string[], quantity: string | undefined): Cart {
-  if (words.length === 0) throw new UsageError('Name a product by its sku.')
   const items = words.map((word) => {
     const parts = /^(.+):([1-9]\d*)$/su.exec(word)
-    return { sku: parts?.[1] ?? word, quantity: parts === null ? 1 : Number(parts[2]) }
+    // A sku may be written in the ~ form that links use.
+    return { sku: plainSku(parts?.[1] ?? word), quantity: parts === null ? 1 : Number(parts[2]) }
   })
   const [first, ...more] = items
-  if (quantity !== undefined) {
-    if (first === undefined || more.length > 0 || first.quantity !== 1) {
-      throw new UsageError('--quantity is for one product without :N.')
-    }
-    first.quantity = wholeNumber(quantity, '--quantity')
+  if (first === undefined) throw new UsageError('Name a product by its sku.')
+  if (quantity !== undefined && (more.length > 0 || first.quantity !== 1)) {
+    throw new UsageError('--quantity is for one product without :N.')
   }
-  try {
-    // The same skus that a link can spell with ~ may be written so here.
-    return makeCart(items.map((item) => ({ ...item, sku: plainSku(item.sku) })))
-  } catch (error) {
-    if (hasCode(error, 'malformed-link')) {
-      throw new UsageError(`No such link can be made: ${error.details.reason}.`)
-    }
-    throw error
-  }
+  first.quantity = wholeNumber(quantity, '--quantity') ?? first.quantity
+  return orUsageError(() => makeCart(items))
 }
 
 function plainSku(word: string): string {
   if (!word.startsWith('~')) return word
-  const items = parseItems(word)
+  const items = orUsageError(() => parseItems(word))
   return items.form === 'bare' ? items.sku : word
 }
 
-function checkItems(catalog: Catalog, items: Cart): void {
+function checkItems(catalog: Catalog, items: Cart, io: Io): void {
   for (const { sku, quantity } of items) {
     const product = catalog.find(sku)
     if (product === undefined) throw new UsageError(`The catalog has no product ${sku}.`)
@@ -173,7 +160,7 @@ function checkItems(catalog: Catalog, items: Cart): void {
     if (quantity < minimum || quantity > maximum) {
       throw new UsageError(`${sku} is sold in quantities from ${minimum} to ${maximum}.`)
     }
-    if (!product.active) console.error(`Note: ${sku} is not active, the link will say so.`)
+    if (!product.active) io.err(`Note: ${sku} is not active, and the link's page will say so.`)
   }
 }
 
@@ -187,22 +174,24 @@ function readMetadata(entries: readonly string[]): Record<string, string> {
   )
 }
 
-function readExpiry(text: string, now: Date): Date {
+function readExpiry(text: string | undefined, now: Date): Date | undefined {
+  if (text === undefined) return undefined
   const seconds = parsePeriod(text)
   const time = seconds === undefined ? parseTime(text) : new Date(now.getTime() + seconds * 1000)
   if (time === undefined || time <= now) {
-    throw new UsageError('--expires takes 30m, 24h, 7d, or a time that is still to come.')
+    throw new UsageError('--expires takes 30m, 24h, 7d, or a time in the future.')
   }
   return time
 }
 
-function wholeNumber(text: string, name: string): number {
+function wholeNumber(text: string | undefined, name: string): number | undefined {
+  if (text === undefined) return undefined
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new UsageError(`${name} takes a whole number of at least 1.`)
   return Number(text)
 }
 
-function budgetLine(link: string): string {
-  const { octets, print, campaign, email } = lengthBudget(link)
+function lengthLine(link: string): string {
+  const { characters, print, campaign, email } = lengthBudget(link)
   const verdict = print
     ? 'fits everywhere, QR codes and print too'
     : campaign
@@ -210,7 +199,7 @@ function budgetLine(link: string): string {
       : email
         ? 'too long for SMS and campaigns (1,024); fits email'
         : 'too long for email (2,048): make it shorter'
-  return `${octets} octets: ${verdict}.`
+  return `${characters} characters: ${verdict}.`
 }
 
 async function writeQr(path: string, link: string): Promise<void> {
@@ -223,13 +212,14 @@ async function writeQr(path: string, link: string): Promise<void> {
       `--qr cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`,
     )
   }
-  console.error(`Wrote ${path}.`)
 }
 
 function drawQr(path: string, link: string): string | Uint8Array {
   try {
     return /\.png$/i.test(path) ? qrPng(link) : qrSvg(link)
   } catch {
-    throw new UsageError(`The link is too long for a QR code: ${lengthBudget(link).octets} octets.`)
+    throw new UsageError(`The link is too long for a QR code: ${link.length} characters.`)
   }
 }
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2), processIo())

@@ -1,6 +1,6 @@
-import { printPermalink } from '../links/cart.ts'
-import type { Announcement } from '../store/announcement.ts'
+import { formatPermalink } from '../links/cart.ts'
 import type { Checkout } from '../store/checkout.ts'
+import type { AnnouncementStatus } from '../store/outbox.ts'
 
 /** The columns, in their order. */
 export const ROW_NAMES = [
@@ -25,14 +25,14 @@ export const ROW_NAMES = [
 /** One checkout, flat. `amount_total` and `amount_paid` are cents, `amount` the total in the currency's own unit. */
 export type OrderRow = Record<(typeof ROW_NAMES)[number], string | number | null>
 
-/** A checkout and what became of its announcement, for a list. */
-export function orderRow(checkout: Checkout, announcement: Announcement | undefined): OrderRow {
+/** A checkout and the state of its announcement, for a list. */
+export function orderRow(checkout: Checkout, announcement: AnnouncementStatus | undefined): OrderRow {
   return {
     checkout_id: checkout.id,
     state: checkout.state,
     created_at: checkout.createdAt,
     completed_at: checkout.completedAt,
-    items: printPermalink(checkout.items),
+    items: formatPermalink(checkout.items),
     amount_total: checkout.amountTotal,
     amount: (checkout.amountTotal / 100).toFixed(2),
     currency: checkout.currency,
@@ -49,7 +49,7 @@ export function orderRow(checkout: Checkout, announcement: Announcement | undefi
 
 /**
  * One line of CSV (RFC 4180). A cell that a spreadsheet would run as a formula is quoted with an apostrophe
- * (OWASP, "CSV Injection"); numbers of ours are left as they are.
+ * (OWASP, "CSV Injection"); numbers are written as they are.
  */
 export function csvLine(cells: readonly (string | number | null)[]): string {
   return cells.map(csvCell).join(',')
@@ -62,7 +62,7 @@ function csvCell(value: string | number | null): string {
   return /[",\r\n']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
-/** One line for the eye; without a row, the heading. */
+/** One line of a table for people; without a row, the heading. */
 export function tableLine(row?: OrderRow): string {
   const cells =
     row === undefined

@@ -1,9 +1,11 @@
+import '../node-version.js'
+import { loadConfig } from '../config.ts'
 import { CHECKOUT_STATES, type Checkout } from '../store/checkout.ts'
-import { openStore } from '../store/open-store.ts'
-import type { CheckoutFilter, Store } from '../store/store.ts'
-import { parseWords, runCommand, UsageError } from './command.ts'
+import type { CheckoutFilter, ListedCheckout } from '../store/checkout-lookups.ts'
+import type { Store } from '../store/open-store.ts'
+import { type Io, parseSince, parseWords, processIo, runCommand, UsageError } from './command.ts'
+import { openForCommand } from './open-services.ts'
 import { csvLine, type OrderRow, orderRow, ROW_NAMES, tableLine } from './order-row.ts'
-import { parseSince } from './period.ts'
 
 const USAGE = `npm run orders -- [filters] [--json | --csv]
 npm run orders -- --resend CHECKOUT_ID
@@ -14,86 +16,89 @@ Lists checkouts, the newest first.
   --sku SKU       those with this product in them
   --since 7d      made since then: 30m, 24h, 7d, or a time (UTC where it names no zone)
   --day DAY       made on this day (UTC), such as 2026-11-22
-  --failed        those whose announcement was given up, and flagged ones
+  --failed        those whose announcement failed permanently, and flagged ones
   --json, --csv   for programs and for accountants
   --resend ID     announces a paid order once more`
 
-const PAGE = 200
+const PAGE_SIZE = 200
 
-await runCommand(USAGE, async (config) => {
-  const { values } = parseWords({
-    options: {
-      state: { type: 'string' },
-      sku: { type: 'string' },
-      since: { type: 'string' },
-      day: { type: 'string' },
-      failed: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      csv: { type: 'boolean', default: false },
-      resend: { type: 'string' },
-    },
+/** Lists checkouts, or has one order announced again. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  return runCommand(USAGE, argv, io, async () => {
+    const config = loadConfig(io.env, { dotenvPath: io.dotenvPath })
+    const { values } = parseWords({
+      args: argv,
+      options: {
+        state: { type: 'string' },
+        sku: { type: 'string' },
+        since: { type: 'string' },
+        day: { type: 'string' },
+        failed: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        csv: { type: 'boolean', default: false },
+        resend: { type: 'string' },
+      },
+    })
+    const filter = { ...period(values), state: stateOf(values.state), sku: values.sku, failed: values.failed }
+    if (values.json && values.csv) throw new UsageError('--json and --csv exclude one another.')
+    const { store, close } = await openForCommand(config, io)
+    try {
+      if (values.resend === undefined) {
+        const rows = orderRows(store, filter)
+        await (values.json ? printJson(rows, io) : values.csv ? printCsv(rows, io) : printTable(rows, io))
+      } else {
+        if (config.fulfillment === undefined) {
+          throw new UsageError('FULFILLMENT_URL is not set: orders are not announced.')
+        }
+        await resend(store, values.resend, io)
+      }
+      return 0
+    } finally {
+      await close()
+    }
   })
-  const filter = { ...period(values), state: stateOf(values.state), failed: values.failed }
-  if (values.json && values.csv) throw new UsageError('--json and --csv exclude one another.')
-  const store = await openStore(config.databaseUrl)
-  try {
-    if (values.resend !== undefined) await resend(store, values.resend, config.fulfillment !== undefined)
-    else await list(store, filter, values)
-  } finally {
-    await store.close()
-  }
-})
+}
 
-async function resend(store: Store, checkoutId: string, canAnnounce: boolean): Promise<void> {
-  if (!canAnnounce) throw new UsageError('FULFILLMENT_URL is not set: there is nobody to announce to.')
+async function resend(store: Store, checkoutId: string, io: Io): Promise<void> {
   if ((await store.outbox.resend(checkoutId)) === 'unknown') {
     throw new UsageError(`There is no announcement for ${checkoutId}: only paid orders have one.`)
   }
-  console.log(`${checkoutId} will be announced once more by the running service, within seconds.`)
+  io.out(`The running service will announce ${checkoutId} again within seconds.`)
 }
 
-interface Output {
-  sku?: string | undefined
-  json: boolean
-  csv: boolean
-}
-
-async function list(store: Store, filter: CheckoutFilter, { sku, json, csv }: Output): Promise<void> {
-  const rows = orderRows(store, filter, sku)
-  if (json) {
-    // An array that grows line by line: a year's orders do not have to fit into memory.
-    let first = true
-    process.stdout.write('[')
-    for await (const row of rows) {
-      process.stdout.write(`${first ? '\n' : ',\n'}${JSON.stringify(row)}`)
-      first = false
-    }
-    process.stdout.write('\n]\n')
-    return
+/** Line by line: a year's orders do not have to fit into memory. */
+async function printJson(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> {
+  io.out('[')
+  let last: string | undefined
+  for await (const row of rows) {
+    if (last !== undefined) io.out(`${last},`)
+    last = JSON.stringify(row)
   }
-  process.stdout.write(`${csv ? csvLine([...ROW_NAMES]) : tableLine()}\n`)
+  if (last !== undefined) io.out(last)
+  io.out(']')
+}
+
+async function printCsv(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> {
+  io.out(csvLine([...ROW_NAMES]))
+  for await (const row of rows) io.out(csvLine(ROW_NAMES.map((name) => row[name])))
+}
+
+async function printTable(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> {
+  io.out(tableLine())
   let count = 0
   for await (const row of rows) {
-    process.stdout.write(`${csv ? csvLine(ROW_NAMES.map((name) => row[name])) : tableLine(row)}\n`)
+    io.out(tableLine(row))
     count += 1
   }
-  if (!csv) console.log(`${count} checkouts`)
+  io.out(`${count} checkouts`)
 }
 
-async function* orderRows(
-  store: Store,
-  filter: CheckoutFilter,
-  sku: string | undefined,
-): AsyncGenerator<OrderRow> {
+async function* orderRows(store: Store, filter: CheckoutFilter): AsyncGenerator<OrderRow> {
   let after: Checkout | undefined
   do {
-    const page: Checkout[] = await store.checkouts.list(filter, PAGE, after)
-    for (const checkout of page) {
-      if (sku === undefined || checkout.items.some((item) => item.sku === sku)) {
-        yield orderRow(checkout, await store.outbox.find(checkout.id))
-      }
-    }
-    after = page.length < PAGE ? undefined : page.at(-1)
+    const page: ListedCheckout[] = await store.checkouts.list(filter, PAGE_SIZE, after)
+    for (const { checkout, announcement } of page) yield orderRow(checkout, announcement)
+    after = page.length < PAGE_SIZE ? undefined : page.at(-1)?.checkout
   } while (after !== undefined)
 }
 
@@ -107,15 +112,14 @@ function stateOf(text: string | undefined) {
 function period({ since, day }: { since?: string; day?: string }): CheckoutFilter {
   if (day !== undefined) {
     const start = /^\d{4}-\d\d-\d\d$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN
-    // The 31st of a shorter month is read as a day of the next one: that is no day to account for.
+    // Date.parse reads 31 February as 3 March.
     const exists = !Number.isNaN(start) && new Date(start).toISOString().startsWith(day)
     if (!exists || since !== undefined) {
       throw new UsageError('--day takes a day such as 2026-11-22, and not together with --since.')
     }
     return { since: new Date(start).toISOString(), until: new Date(start + 86_400_000).toISOString() }
   }
-  if (since === undefined) return {}
-  const time = parseSince(since, new Date())
-  if (time === undefined) throw new UsageError('--since takes 30m, 24h, 7d, or a time.')
-  return { since: time.toISOString() }
+  return since === undefined ? {} : { since: parseSince(since, new Date()).toISOString() }
 }
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2), processIo())

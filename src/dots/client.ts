@@ -1,190 +1,173 @@
 import { AppError, hasCode } from '../errors.ts'
-import type { Purpose } from './call-cap.ts'
-import { checkCheckoutUrl } from './checkout-url.ts'
+import { webUrl } from '../web-url.ts'
+import type { Purpose } from './concurrency.ts'
 import { Guard, type GuardOptions } from './guard.ts'
 import { type CreateSession, parseSession, parseSessionPage, type Session } from './messages.ts'
-import { Wire, type WireAnswer, type WireOptions } from './wire.ts'
+import { invalidResponse, Wire, type WireOptions, type WireRequest, type WireResponse } from './wire.ts'
 
-/** Milliseconds that bound the wait for a place, the call and its one retry together. */
-export interface Deadlines {
+/** Milliseconds for the wait for a slot, the call and its one retry together. */
+export const DEADLINES_MS = {
   /** Buyers give up at ten seconds. */
-  click: number
-  /** The return page shows "we are confirming" rather than letting the buyer look at nothing. */
-  return: number
-  /** Nobody waits for what goes on behind the shop, but a stuck call would hold up the others. */
-  background: number
+  click: 8_000,
+  /** After that the return page says "we are confirming" instead of keeping the buyer waiting. */
+  return: 3_000,
+  /** No buyer waits for background work, but a stuck call would delay the others. */
+  background: 5_000,
   /** A page of a hundred sessions takes Dots longer than one of them. */
-  list: number
+  list: 15_000,
 }
-export const DEADLINES_MS: Deadlines = { click: 8_000, return: 3_000, background: 5_000, list: 15_000 }
-/** A session is one or two kilobytes; a page of a hundred of them gets a cap of its own. */
-const SESSION_BYTES = 64 * 1024
-const LIST_BYTES = 4 * 1024 * 1024
-/** Refused credentials keep balancers from sending clicks, so somebody has to ask whether they are good again. */
-const ASK_AGAIN_MS = 30_000
+const SESSIONS = '/v2/checkout-sessions'
+/** A session is one or two kilobytes; a page of a hundred of them has a limit of its own. */
+const MAX_SESSION_BYTES = 64 * 1024
+const MAX_LIST_BYTES = 4 * 1024 * 1024
+/** While credentials are refused, load balancers send no clicks, so the client checks by itself. */
+const CREDENTIALS_RECHECK_MS = 30_000
 
-export interface DotsClientOptions extends WireOptions, Partial<Omit<GuardOptions, 'maxInFlight'>> {
+export interface DotsClientOptions extends WireOptions, GuardOptions {
+  /** Hosts that a checkout URL may have, lower case, without a port; empty: any. */
   checkoutHosts: readonly string[]
+  /** Accept plain http checkout URLs too, for a Dots on this machine. */
   allowHttpCheckout: boolean
-  /** Other deadlines than the product's own, in milliseconds. */
-  deadlinesMs?: Partial<Deadlines>
-  /** How often Dots is asked whether refused credentials are good again, in milliseconds. */
-  askAgainMs?: number
-  /** Told once of each change of the credentials' state. */
-  credentialsChanged?: (state: CredentialsState) => void
+  /** Overrides of {@link DEADLINES_MS}. */
+  deadlinesMs?: Partial<typeof DEADLINES_MS>
+  /** How often refused credentials are checked, in milliseconds. */
+  credentialsRecheckMs?: number
 }
 
-/** A session that a buyer can be sent to. */
-export interface OpenSession {
-  session: Session
-  checkoutUrl: URL
-}
-
-/** What is known of the credentials: `unchecked` until Dots has answered once. */
-export type CredentialsState = 'unchecked' | 'accepted' | 'refused'
-
-/** The Dots API, guarded. Every method throws a DotsError, and nothing else. */
+/** The Dots API. Every method throws AppErrors `dots-…` only. Changes of Dots' health are logged. */
 export class DotsClient {
+  readonly #options: DotsClientOptions
+  readonly #deadlines: typeof DEADLINES_MS
+  readonly #urlPolicy: NonNullable<Parameters<typeof webUrl>[1]>
   readonly #wire: Wire
   readonly #guard: Guard
-  readonly #options: DotsClientOptions
-  readonly #deadlines: Deadlines
-  #credentials: CredentialsState = 'unchecked'
-  #asking: NodeJS.Timeout | undefined
+  #credentials: 'unchecked' | 'accepted' | 'refused' = 'unchecked'
+  #recheck: NodeJS.Timeout | undefined
 
   constructor(options: DotsClientOptions) {
     this.#options = options
     this.#deadlines = { ...DEADLINES_MS, ...options.deadlinesMs }
+    this.#urlPolicy = { http: options.allowHttpCheckout ? 'always' : 'never' }
     this.#wire = new Wire(options)
-    this.#guard = new Guard({
-      maxInFlight: options.maxInFlight,
-      clock: options.clock ?? (() => performance.now()),
-      random: options.random ?? Math.random,
-      changed: options.changed ?? (() => {}),
-    })
+    this.#guard = new Guard(options)
   }
 
-  get credentials(): CredentialsState {
+  /** What Dots said last about the credentials; `unchecked` until it has accepted or refused them once. */
+  get credentials() {
     return this.#credentials
   }
 
-  /** How the calls are doing, for `/readyz`. */
+  /** The state of the calls, for `/readyz`. */
   get calls(): Guard['status'] {
     return this.#guard.status
   }
 
   /**
-   * Opens a checkout session. The answer's URL has passed {@link checkCheckoutUrl}; nothing else of the answer is
-   * needed for the buyer to go on.
+   * Creates a checkout session. `checkoutUrl` has passed {@link DotsClient.checkUrl}; nothing else in the response is
+   * required.
+   *
+   * @throws AppError `dots-…`; its `sessionMayExist` tells whether Dots may have created a session all the same.
    */
-  async createCheckoutSession(request: CreateSession): Promise<OpenSession> {
-    const { json, facts } = await this.#call('click', this.#deadlines.click, {
-      method: 'POST',
-      path: '/v2/checkout-sessions',
+  async createCheckoutSession(request: CreateSession): Promise<{ session: Session; checkoutUrl: URL }> {
+    const response = await this.#call('click', this.#deadlines.click, {
+      path: SESSIONS,
       body: JSON.stringify(request),
-      maxBytes: SESSION_BYTES,
+      maxBytes: MAX_SESSION_BYTES,
     })
-    const session = parseSession(json)
-    if (session?.checkout_session_url === undefined) {
-      throw new AppError('dots-invalid-response', { details: { ...facts, missing: 'checkout_session_url' } })
+    const session = parseSession(response.json)
+    const url = session?.checkout_session_url
+    if (session === undefined || url === undefined) {
+      throw invalidResponse(response, { missing: 'checkout_session_url' })
     }
-    const checkoutUrl = this.checkUrl(session.checkout_session_url)
+    const checkoutUrl = this.checkUrl(url)
     if (checkoutUrl === undefined) {
       throw new AppError('dots-unsafe-url', {
-        details: { dotsStatus: facts.dotsStatus, host: hostOf(session) },
+        details: { dotsStatus: response.status, host: URL.parse(url)?.host },
       })
     }
     return { session, checkoutUrl }
   }
 
-  /** Reads one session. @throws DotsRequestError with code `dots-not-found` where Dots does not know it. */
+  /** Reads one session. @throws AppError `dots-not-found` where Dots does not know it, and others. */
   async getCheckoutSession(id: string, purpose: 'return' | 'background'): Promise<Session> {
-    const { json, facts } = await this.#call(purpose, this.#deadlines[purpose], {
-      method: 'GET',
-      path: `/v2/checkout-sessions/${encodeURIComponent(id)}`,
-      maxBytes: SESSION_BYTES,
+    const response = await this.#call(purpose, this.#deadlines[purpose], {
+      path: `${SESSIONS}/${encodeURIComponent(id)}`,
+      maxBytes: MAX_SESSION_BYTES,
     })
-    const session = parseSession(json)
-    if (session === undefined) throw new AppError('dots-invalid-response', { details: facts })
+    const session = parseSession(response.json)
+    if (session === undefined) throw invalidResponse(response)
     return session
   }
 
-  /** Reads one page (1 to 100) of the list of sessions; `startingAfter` is the last id of the page before. */
-  async listCheckoutSessions({
-    limit,
-    startingAfter,
-  }: {
+  /**
+   * Reads one page of the list of sessions, in the background.
+   *
+   * @param page `limit`: 1 to 100 sessions; `startingAfter`: the last id of the previous page.
+   */
+  async listCheckoutSessions(page: {
     limit: number
-    startingAfter?: string | undefined
+    startingAfter?: string
   }): Promise<{ sessions: Session[]; hasMore: boolean }> {
-    const query = new URLSearchParams({ limit: String(limit) })
-    if (startingAfter !== undefined) query.set('starting_after', startingAfter)
-    const { json, facts } = await this.#call('background', this.#deadlines.list, {
-      method: 'GET',
-      path: `/v2/checkout-sessions?${query}`,
-      maxBytes: LIST_BYTES,
+    const query = new URLSearchParams({ limit: String(page.limit) })
+    if (page.startingAfter !== undefined) query.set('starting_after', page.startingAfter)
+    const response = await this.#call('background', this.#deadlines.list, {
+      path: `${SESSIONS}?${query}`,
+      maxBytes: MAX_LIST_BYTES,
     })
-    const page = parseSessionPage(json)
-    if (page === undefined) throw new AppError('dots-invalid-response', { details: facts })
-    return page
+    const result = parseSessionPage(response.json)
+    if (result === undefined) throw invalidResponse(response)
+    return result
   }
 
-  /** The address where a buyer may be sent, or undefined. Addresses read back from the store pass here again. */
-  checkUrl(raw: string): URL | undefined {
-    return checkCheckoutUrl(raw, {
-      hosts: this.#options.checkoutHosts,
-      allowHttp: this.#options.allowHttpCheckout,
-    })
+  /**
+   * The URL to send a buyer to, or undefined where it is not safe: not https (nor http where that is allowed), with
+   * credentials, or on a host that is not listed. Stored URLs have to be checked again, since the list may change.
+   */
+  checkUrl(text: string): URL | undefined {
+    const url = webUrl(text, this.#urlPolicy)
+    const { checkoutHosts: hosts } = this.#options
+    return url && (hosts.length === 0 || hosts.includes(url.hostname)) ? url : undefined
   }
 
-  /** Ends every call for these purposes (all of them by default), now and to come: there is no more time for them. */
-  cut(purposes?: readonly Purpose[]): void {
-    this.#guard.cut(purposes)
+  /** Aborts calls for these purposes (default: all), in flight and in the queue, and rejects later ones. */
+  abort(purposes?: readonly Purpose[]): void {
+    this.#guard.abort(purposes)
   }
 
   /** Waits for calls in flight, then closes every connection. */
   close(): Promise<void> {
-    clearInterval(this.#asking)
+    clearInterval(this.#recheck)
     return this.#wire.close()
   }
 
-  async #call(
-    purpose: Purpose,
-    deadlineMs: number,
-    request: { method: 'GET' | 'POST'; path: string; body?: string; maxBytes: number },
-  ): Promise<WireAnswer> {
+  async #call(purpose: Purpose, deadlineMs: number, request: WireRequest): Promise<WireResponse> {
     try {
-      const answer = await this.#guard.call(purpose, deadlineMs, (signal) =>
-        this.#wire.send({ ...request, signal }),
+      const response = await this.#guard.call(purpose, deadlineMs, (signal) =>
+        this.#wire.send(request, signal),
       )
-      this.#noteCredentials('accepted')
-      return answer
+      this.#setCredentials('accepted')
+      return response
     } catch (error) {
-      if (hasCode(error, 'dots-credentials-refused')) this.#noteCredentials('refused')
+      if (hasCode(error, 'dots-credentials-refused')) this.#setCredentials('refused')
       throw error
     }
   }
 
-  #noteCredentials(state: CredentialsState): void {
+  #setCredentials(state: 'accepted' | 'refused'): void {
     if (state === this.#credentials) return
     this.#credentials = state
-    this.#options.credentialsChanged?.(state)
-    clearInterval(this.#asking)
-    if (state !== 'refused') return
-    const { askAgainMs = ASK_AGAIN_MS } = this.#options
-    this.#asking = setInterval(() => void this.#askAgain(), askAgainMs).unref()
-  }
-
-  async #askAgain(): Promise<void> {
-    try {
-      await this.listCheckoutSessions({ limit: 1 })
-    } catch {
-      // What it says of the credentials is noted already, and everything else is told by the calls of buyers.
+    clearInterval(this.#recheck)
+    const { log, credentialsRecheckMs = CREDENTIALS_RECHECK_MS } = this.#options
+    if (state === 'accepted') {
+      log.info({ event: 'dots.credentials.accepted' }, 'Dots accepted the credentials')
+    } else {
+      log.error(
+        { event: 'dots.credentials.rejected' },
+        'Dots rejected the credentials: check DOTS_CLIENT_ID and DOTS_API_KEY',
+      )
+      // An error of this call changes nothing, and what it says about the credentials has been recorded by then.
+      const check = () => void this.listCheckoutSessions({ limit: 1 }).catch(() => undefined)
+      this.#recheck = setInterval(check, credentialsRecheckMs).unref()
     }
   }
-}
-
-function hostOf(session: Session): string | undefined {
-  const url = session.checkout_session_url
-  return url !== undefined && URL.canParse(url) ? new URL(url).host : undefined
 }

@@ -1,180 +1,161 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { BaseLogger } from 'pino'
 import { AppError, isDotsError } from '../errors.ts'
 import { Breaker, type BreakerState } from './breaker.ts'
-import { CallCap, NoPlaceError, PURPOSES, type Purpose } from './call-cap.ts'
+import { ConcurrencyLimiter, PURPOSES, type Purpose, perPurpose } from './concurrency.ts'
 import { RetryBudget } from './retry-budget.ts'
 
-/** A retry comes after a moment, each after another one: what failed together must not come back together. */
-const RETRY_AFTER_MS = 50
+/** A retry comes after a random delay, so that calls that failed together are not repeated together. */
+const MIN_RETRY_DELAY_MS = 50
 const RETRY_SPREAD_MS = 200
-/** Less time than this is not worth a second attempt: it would be cut off in its middle. */
-const LEAST_FOR_RETRY_MS = 1_000
+/** A retry needs this much time before the deadline, or it would be aborted halfway. */
+const MIN_RETRY_MS = 1_000
 
 export interface GuardOptions {
   maxInFlight: number
-  /** Milliseconds of a clock that never goes back. */
-  clock: () => number
-  random: () => number
-  /** A change that an operator wants to read of, once. */
-  changed: (facts: { purpose: Purpose; breaker: BreakerState }) => void
+  /** Gets one line for each change of a circuit breaker. */
+  log: Pick<BaseLogger, 'info' | 'warn' | 'error'>
+  /** A monotonic clock, in milliseconds. */
+  clock?: () => number
+  /** From 0 to below 1, like `Math.random`. */
+  random?: () => number
 }
+
+/** Makes the call; it has to end when the signal is aborted. */
+type Attempt<T> = (signal: AbortSignal) => Promise<T>
 
 interface Lane {
   breaker: Breaker
   budget: RetryBudget
-  cut: AbortController
+  /** Calls in flight and in the queue. */
+  calls: Set<AbortController>
+  isAborted: boolean
 }
 
 /**
- * What stands around every call to Dots, composed: a cap with a queue, a global pause that Dots itself asks for, a
- * breaker and a retry budget for each purpose, and one deadline over all of it.
+ * Controls every call to Dots: limited concurrency with a queue, a pause for all calls that Dots can ask for, a circuit
+ * breaker and a retry budget for each purpose, and one deadline for all of it.
  */
 export class Guard {
-  readonly #options: GuardOptions
-  readonly #cap: CallCap
+  readonly #clock: () => number
+  readonly #random: () => number
+  readonly #limiter: ConcurrencyLimiter
   readonly #lanes: Record<Purpose, Lane>
   #pausedUntil = 0
 
-  constructor(options: GuardOptions) {
-    const { clock, changed } = options
-    this.#options = options
-    this.#cap = new CallCap(options.maxInFlight, clock)
-    const lane = (purpose: Purpose): Lane => ({
-      breaker: new Breaker({ clock, changed: (breaker) => changed({ purpose, breaker }) }),
+  constructor({ maxInFlight, log, clock = () => performance.now(), random = Math.random }: GuardOptions) {
+    this.#clock = clock
+    this.#random = random
+    this.#limiter = new ConcurrencyLimiter(maxInFlight, clock)
+    this.#lanes = perPurpose((purpose) => ({
+      breaker: new Breaker(clock, (state) => logBreaker(log, purpose, state)),
       budget: new RetryBudget(clock),
-      cut: new AbortController(),
-    })
-    this.#lanes = { click: lane('click'), return: lane('return'), background: lane('background') }
+      calls: new Set(),
+      isAborted: false,
+    }))
   }
 
-  /** How it stands, for `/readyz` and the log. */
-  get status(): {
-    breakers: Record<Purpose, BreakerState>
-    pausedSeconds: number
-    inFlight: number
-    waiting: number
-  } {
-    const { click, return: back, background } = this.#lanes
+  /** The state of the calls, for `/readyz`. */
+  get status() {
     return {
-      breakers: {
-        click: click.breaker.state,
-        return: back.breaker.state,
-        background: background.breaker.state,
-      },
+      breakers: perPurpose((purpose) => this.#lanes[purpose].breaker.state),
       pausedSeconds: this.#pausedSeconds,
-      inFlight: this.#cap.inFlight,
-      waiting: this.#cap.waiting,
+      inFlight: this.#limiter.inFlight,
+      waiting: this.#limiter.waiting,
     }
   }
 
-  /** Ends every call for these purposes now, and every one to come at once: the process has no more time for them. */
-  cut(purposes: readonly Purpose[] = PURPOSES): void {
-    for (const purpose of purposes) this.#lanes[purpose].cut.abort()
+  /** Aborts all calls for these purposes, in flight and in the queue, and rejects those that come later. */
+  abort(purposes: readonly Purpose[] = PURPOSES): void {
+    for (const lane of purposes.map((purpose) => this.#lanes[purpose])) {
+      lane.isAborted = true
+      for (const call of lane.calls) call.abort()
+    }
   }
 
   /**
-   * Makes a call, and once more where that helps and the deadline and the budget allow it.
+   * Makes a call, and once more where that may help and the deadline and the retry budget allow it.
    *
-   * @throws DotsError: what `attempt` throws, or why there was no attempt.
+   * @throws AppError `dots-…`: what `attempt` throws, or why there was no attempt.
    */
-  async call<T>(
-    purpose: Purpose,
-    deadlineMs: number,
-    attempt: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const { clock, random } = this.#options
+  async call<T>(purpose: Purpose, deadlineMs: number, attempt: Attempt<T>): Promise<T> {
     const lane = this.#lanes[purpose]
-    const deadline = clock() + deadlineMs
-    const signal = AbortSignal.any([AbortSignal.timeout(deadlineMs), lane.cut.signal])
-    lane.budget.noteCall()
+    const deadline = this.#clock() + deadlineMs
+    const controller = new AbortController()
+    const { signal } = controller
+    const timer = setTimeout(() => controller.abort(new DOMException('', 'TimeoutError')), deadlineMs)
+    const once = () => this.#once(purpose, deadline, signal, attempt)
+    lane.calls.add(controller)
+    lane.budget.recordCall()
+    if (lane.isAborted) controller.abort()
     try {
-      return await this.#once(purpose, deadline, signal, attempt)
+      return await once()
     } catch (error) {
-      const waitMs = RETRY_AFTER_MS + RETRY_SPREAD_MS * random() + pauseMs(error)
-      const remainingMs = deadline - clock()
-      if (!isWorthRetrying(error) || waitMs + LEAST_FOR_RETRY_MS > remainingMs || signal.aborted) throw error
-      // This failure has opened the breaker: to be told so in place of what happened would help nobody.
+      if (!isDotsError(error) || !error.kind.retry || signal.aborted) throw error
+      const delayMs = MIN_RETRY_DELAY_MS + RETRY_SPREAD_MS * this.#random() + pauseMs(error)
+      if (this.#clock() + delayMs + MIN_RETRY_MS > deadline) throw error
+      // Where this failure has opened the breaker, the error says what happened, and `dots-breaker-open` would not.
       if (lane.breaker.secondsToWait > 0 || !lane.budget.take()) throw error
-      // Cut short it goes on at once, and the attempt that follows fails by the signal.
-      await sleep(waitMs, undefined, { signal }).catch(() => undefined)
+      // When the signal ends the delay, it also ends the attempt that follows.
+      await sleep(delayMs, undefined, { signal }).catch(() => undefined)
       try {
-        return await this.#once(purpose, deadline, signal, attempt)
+        return await once()
       } catch (again) {
-        if (isDotsError(error) && isDotsError(again) && error.sessionMayExist) {
-          again.sessionMayExist = true
-        }
+        if (isDotsError(again)) again.sessionMayExist ||= error.sessionMayExist
         throw again
       }
+    } finally {
+      clearTimeout(timer)
+      lane.calls.delete(controller)
     }
   }
 
-  async #once<T>(
-    purpose: Purpose,
-    deadline: number,
-    signal: AbortSignal,
-    attempt: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const { breaker, cut } = this.#lanes[purpose]
-    this.#refuse(breaker)
-    const leave = await this.#enter(purpose, deadline, signal)
+  async #once<T>(purpose: Purpose, deadline: number, signal: AbortSignal, attempt: Attempt<T>): Promise<T> {
+    const lane = this.#lanes[purpose]
+    // A call that would be rejected anyway is rejected at once, not after the wait for a slot.
+    this.#checkPause()
+    lane.breaker.check()
+    const release = await this.#limiter.acquire(purpose, { timeoutMs: deadline - this.#clock(), signal })
     try {
-      // The wait for a place may have been long.
-      this.#refuse(breaker)
-      if (signal.aborted) throw new AppError('dots-queue-full')
-      const passage = breaker.enter()
-      if (passage === undefined)
-        throw new AppError('dots-breaker-open', { retryAfterSeconds: breaker.secondsToWait })
+      this.#checkPause()
+      const permit = lane.breaker.enter()
       try {
         const result = await attempt(signal)
-        passage.succeeded()
+        permit('succeeded')
         return result
       } catch (error) {
-        this.#note(error)
-        if (cut.signal.aborted || pauseMs(error) > 0) passage.withdrawn()
-        else if (isOutage(error)) passage.failed()
-        else passage.succeeded()
+        this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock() + pauseMs(error))
+        if (lane.isAborted || pauseMs(error) > 0) permit('ignored')
+        else permit(isOutage(error) ? 'failed' : 'succeeded')
         throw error
       }
     } finally {
-      leave()
+      release()
     }
   }
 
-  #refuse(breaker: Breaker): void {
-    if (this.#pausedSeconds > 0) throw new AppError('dots-paused', { retryAfterSeconds: this.#pausedSeconds })
-    if (breaker.secondsToWait > 0)
-      throw new AppError('dots-breaker-open', { retryAfterSeconds: breaker.secondsToWait })
-  }
-
-  async #enter(purpose: Purpose, deadline: number, signal: AbortSignal): Promise<() => void> {
-    try {
-      return await this.#cap.enter(purpose, { patienceMs: deadline - this.#options.clock(), signal })
-    } catch (error) {
-      if (error instanceof NoPlaceError) throw new AppError('dots-queue-full')
-      throw error
-    }
-  }
-
-  #note(error: unknown): void {
-    const ms = pauseMs(error)
-    if (ms > 0) this.#pausedUntil = Math.max(this.#pausedUntil, this.#options.clock() + ms)
+  #checkPause(): void {
+    const seconds = this.#pausedSeconds
+    if (seconds > 0) throw new AppError('dots-paused', { retryAfterSeconds: seconds })
   }
 
   get #pausedSeconds(): number {
-    return Math.max(0, Math.ceil((this.#pausedUntil - this.#options.clock()) / 1000))
+    return Math.max(0, Math.ceil((this.#pausedUntil - this.#clock()) / 1000))
   }
 }
 
-/** How long Dots itself asked not to be called, in milliseconds. */
+function logBreaker(log: GuardOptions['log'], purpose: Purpose, state: BreakerState): void {
+  const line = [{ event: `dots.breaker.${state}`, purpose }, `circuit breaker ${state}`] as const
+  if (state === 'open') log.warn(...line)
+  else log.info(...line)
+}
+
+/** How long Dots has asked not to be called, in milliseconds. */
 function pauseMs(error: unknown): number {
   return isDotsError(error) ? (error.pauseSeconds ?? 0) * 1000 : 0
 }
 
-/** Says that Dots is down or overloaded, rather than that this one call was refused. */
+/** Whether Dots is down or overloaded, and not only this one call was rejected. */
 function isOutage(error: unknown): boolean {
   return !isDotsError(error) || error.kind.outage === true
-}
-
-function isWorthRetrying(error: unknown): boolean {
-  return isDotsError(error) && error.kind.retry === true
 }

@@ -1,114 +1,104 @@
-import Type, { type Static } from 'typebox'
-import { Compile } from 'typebox/compile'
+/** Body of `POST /v2/checkout-sessions`, field for field as Dots documents it. Amounts are cents for one unit. */
+export interface CreateSession {
+  line_items: {
+    price_data: {
+      currency: string
+      amount: number
+      product_data: {
+        name: string
+        description?: string
+        images?: string[]
+        metadata?: Record<string, string>
+      }
+    }
+    quantity: number
+  }[]
+  mode: 'payment'
+  success_url: string
+  cancel_url: string
+  /** Seconds. */
+  expires_in: number
+  metadata: Record<string, string>
+  customer_email?: string
+  client_reference_id?: string
+  customer_id?: string
+  user_id?: string
+}
 
-/** Body of `POST /v2/checkout-sessions`, field for field what Dots documents. Amounts are cents for one unit. */
-export const CreateSessionSchema = Type.Object({
-  line_items: Type.Array(
-    Type.Object({
-      price_data: Type.Object({
-        currency: Type.String(),
-        amount: Type.Integer(),
-        product_data: Type.Object({
-          name: Type.String(),
-          description: Type.Optional(Type.String()),
-          images: Type.Optional(Type.Array(Type.String())),
-          metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
-        }),
-      }),
-      quantity: Type.Integer(),
-    }),
-  ),
-  mode: Type.Literal('payment'),
-  success_url: Type.String(),
-  cancel_url: Type.String(),
-  expires_in: Type.Integer(),
-  metadata: Type.Record(Type.String(), Type.String()),
-  customer_email: Type.Optional(Type.String()),
-  client_reference_id: Type.Optional(Type.String()),
-  customer_id: Type.Optional(Type.String()),
-  user_id: Type.Optional(Type.String()),
-})
-export type CreateSession = Static<typeof CreateSessionSchema>
+/** Longest URL that we redirect to: browsers and proxies truncate or reject a longer header. */
+const MAX_URL_LENGTH = 8_192
+const MAX_ID_LENGTH = 200
+const MAX_EMAIL_LENGTH = 254
+const MAX_TIME_LENGTH = 40
+const STATUSES = ['open', 'complete', 'expired'] as const
+/** An error code is one short word; anything else may repeat what was sent, such as a buyer's email. */
+const ERROR_CODE = /^[A-Za-z0-9_.-]{1,64}$/
 
-/** Longest address that we redirect to: beyond it browsers and proxies cut or refuse the header. */
-const LONGEST_URL = 8_192
+/** What is read of a session. `amount_total` is in cents, `created` and `expiry` are ISO 8601 in UTC. */
+export type Session = Partial<NonNullable<ReturnType<typeof parseSession>>>
 
 /**
- * What is read of a session. Dots' published schema makes every field optional and says nothing of null, so each
- * field is looked at alone: one that is absent or of another type is left out, and costs nobody a sale.
+ * Reads a session; undefined where the body is not an object. Dots' published schema makes every field optional and
+ * does not mention null, so a field that is missing or of another type is undefined and the others are still read.
  */
-const SessionFields = {
-  id: Type.String({ minLength: 1, maxLength: 200 }),
-  status: Type.Union([Type.Literal('open'), Type.Literal('complete'), Type.Literal('expired')]),
-  payment_intent_id: Type.String({ minLength: 1, maxLength: 200 }),
-  checkout_session_url: Type.String({ minLength: 1, maxLength: LONGEST_URL }),
-  expiry: Type.String({ maxLength: 40 }),
-  metadata: Type.Record(Type.String(), Type.Unknown()),
-  customer_email: Type.String({ minLength: 1, maxLength: 254 }),
-  client_reference_id: Type.String({ maxLength: 200 }),
-  amount_total: Type.Integer(),
-  created: Type.String({ maxLength: 40 }),
-  success_url: Type.String({ maxLength: LONGEST_URL }),
-}
-export const SessionSchema = Type.Partial(Type.Object(SessionFields))
-export type Session = Static<typeof SessionSchema>
-
-const fieldValidators = Object.entries(SessionFields).map(
-  ([name, schema]) => [name, Compile(schema)] as const,
-)
-const sessionValidator = Compile(SessionSchema)
-const objectValidator = Compile(Type.Record(Type.String(), Type.Unknown()))
-const pageValidator = Compile(
-  Type.Object({ data: Type.Array(Type.Unknown()), has_more: Type.Optional(Type.Boolean()) }),
-)
-
-/** Reads a session; undefined where the answer is no object at all. */
-export function parseSession(body: unknown): Session | undefined {
-  if (!objectValidator.Check(body) || Array.isArray(body)) return undefined
-  const known: Record<string, unknown> = {}
-  for (const [name, validator] of fieldValidators) {
-    if (Object.hasOwn(body, name) && validator.Check(body[name])) known[name] = body[name]
+export function parseSession(body: unknown) {
+  if (!isRecord(body)) return undefined
+  return {
+    id: text(body.id, MAX_ID_LENGTH),
+    status: STATUSES.find((status) => status === body.status),
+    payment_intent_id: text(body.payment_intent_id, MAX_ID_LENGTH),
+    checkout_session_url: text(body.checkout_session_url, MAX_URL_LENGTH),
+    expiry: utcTime(body.expiry),
+    metadata: isRecord(body.metadata) ? body.metadata : undefined,
+    customer_email: text(body.customer_email, MAX_EMAIL_LENGTH),
+    client_reference_id: text(body.client_reference_id, MAX_ID_LENGTH),
+    amount_total: cents(body.amount_total),
+    created: utcTime(body.created),
+    success_url: text(body.success_url, MAX_URL_LENGTH),
   }
-  // A paid amount that stands there as text must not pass for one that Dots did not say: it is compared with the asked.
-  const amount = Object.hasOwn(body, 'amount_total') ? body.amount_total : undefined
-  if (typeof amount === 'string' && /^\d{1,15}$/.test(amount)) known.amount_total = Number(amount)
-  for (const name of ['created', 'expiry']) {
-    if (known[name] !== undefined) known[name] = dotsTime(String(known[name]))
-    if (known[name] === undefined) delete known[name]
-  }
-  return sessionValidator.Parse(known)
 }
 
-/**
- * A time of Dots the way ours are written (ISO 8601, UTC, milliseconds), since they are compared as texts. One without a
- * zone is taken as UTC, wherever this machine stands; undefined for what is no time.
- */
-function dotsTime(text: string): string | undefined {
-  const hasZone = /(?:z|[+-]\d\d:?\d\d)$/i.test(text)
-  const time = Date.parse(hasZone || !text.includes('T') ? text : `${text}Z`)
-  return Number.isNaN(time) ? undefined : new Date(time).toISOString()
-}
-
-/** One page of the list of sessions; undefined where the answer is not one. */
+/** Reads one page of the list of sessions; undefined where it is not one. Entries that are no objects are skipped. */
 export function parseSessionPage(body: unknown): { sessions: Session[]; hasMore: boolean } | undefined {
-  if (!pageValidator.Check(body)) return undefined
-  const sessions = body.data.map(parseSession).filter((session) => session !== undefined)
-  return { sessions, hasMore: body.has_more === true }
+  if (!isRecord(body)) return undefined
+  const { data, has_more: hasMore = false } = body
+  if (!Array.isArray(data) || typeof hasMore !== 'boolean') return undefined
+  return { sessions: data.map(parseSession).filter((session) => session !== undefined), hasMore }
 }
 
-const codeValidator = Compile(Type.Object({ code: Type.String() }))
-const errorValidator = Compile(Type.Object({ error: Type.Unknown() }))
-
-/** The error code in a refusal, wherever the (undocumented) envelope keeps it, made safe for a log line. */
-export function refusalCode(body: unknown): string | undefined {
-  const error = errorValidator.Check(body) ? body.error : undefined
-  const places = [codeIn(body), codeIn(error), error]
-  // A code is a short word; anything else may hold what was sent, a buyer's email among it.
-  return places.find(
-    (place): place is string => typeof place === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(place),
-  )
+/**
+ * The error code in the body of an error response, or undefined where there is none that is safe to log. Dots does not
+ * document where it is, so the usual places are tried in turn.
+ */
+export function errorCode(body: unknown): string | undefined {
+  if (!isRecord(body)) return undefined
+  const { code, error } = body
+  const candidates = [code, isRecord(error) ? error.code : error]
+  return candidates.find((value): value is string => typeof value === 'string' && ERROR_CODE.test(value))
 }
 
-function codeIn(body: unknown): string | undefined {
-  return codeValidator.Check(body) ? body.code : undefined
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function text(value: unknown, maxLength: number): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= maxLength ? value : undefined
+}
+
+/** Digits in a string are read too: an amount that was left out would not be compared with the price. */
+function cents(value: unknown): number | undefined {
+  const amount = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+  return typeof amount === 'number' && Number.isInteger(amount) ? amount : undefined
+}
+
+/**
+ * The time as `Date.toISOString` writes it, because stored times are compared as strings. A time without a zone is UTC,
+ * whatever the zone of this machine.
+ */
+function utcTime(value: unknown): string | undefined {
+  const time = text(value, MAX_TIME_LENGTH)
+  if (time === undefined) return undefined
+  const needsZone = time.includes('T') && !/(?:z|[+-]\d\d:?\d\d)$/i.test(time)
+  const date = new Date(needsZone ? `${time}Z` : time)
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 }

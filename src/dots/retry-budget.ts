@@ -1,38 +1,36 @@
 const WINDOW_MS = 10_000
-/** Retries are never more than this share of the calls: beyond it they would be the load that keeps Dots down. */
-const SHARE = 0.2
-/** A quiet shop has too few calls for a share of them to mean anything. */
-const ALWAYS_ALLOWED = 3
+/** Retries are at most this share of the calls, so that they do not add to the load that keeps Dots down. */
+const MAX_RETRY_SHARE = 0.2
+/** With few calls a share of them says nothing, so this many retries are always allowed. */
+const MIN_RETRIES = 3
 
-/** Counts calls and retries of the last ten seconds, and says whether one more retry is within the budget. */
+/** Counts the calls and retries of the last ten seconds and decides whether one more retry is allowed. */
 export class RetryBudget {
   readonly #clock: () => number
-  #calls: number[] = []
-  #retries: number[] = []
+  readonly #calls: number[] = []
+  readonly #retries: number[] = []
 
-  /** `clock`: milliseconds that never go back. */
+  /** `clock`: a monotonic clock, in milliseconds. */
   constructor(clock: () => number) {
     this.#clock = clock
   }
 
-  noteCall(): void {
-    this.#forget()
+  recordCall(): void {
+    this.#dropOld()
     this.#calls.push(this.#clock())
   }
 
-  /** Takes one retry out of the budget; false where it is used up. */
+  /** Takes one retry out of the budget; false where the budget is used up. */
   take(): boolean {
-    this.#forget()
-    if (this.#retries.length >= Math.max(ALWAYS_ALLOWED, Math.floor(this.#calls.length * SHARE))) return false
+    this.#dropOld()
+    if (this.#retries.length >= Math.max(MIN_RETRIES, Math.floor(this.#calls.length * MAX_RETRY_SHARE)))
+      return false
     this.#retries.push(this.#clock())
     return true
   }
 
-  #forget(): void {
+  #dropOld(): void {
     const oldest = this.#clock() - WINDOW_MS
-    for (const times of [this.#calls, this.#retries]) {
-      const firstKept = times.findIndex((time) => time >= oldest)
-      times.splice(0, firstKept === -1 ? times.length : firstKept)
-    }
+    for (const times of [this.#calls, this.#retries]) while ((times[0] ?? oldest) < oldest) times.shift()
   }
 }

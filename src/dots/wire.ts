@@ -1,53 +1,60 @@
 import { createHash } from 'node:crypto'
 import { type Dispatcher, Pool } from 'undici'
-import { AppError } from '../errors.ts'
-import { refusalCode } from './messages.ts'
-import { parseRetryAfter } from './retry-after.ts'
-import { transportError } from './transport-error.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
+import { errorCode } from './messages.ts'
 
 const CONNECT_MS = 2_000
 const FIRST_BYTE_MS = 5_000
-/** Shorter than the idle timeouts of common balancers (60 s), so that we do not write into a closing connection. */
+/** Shorter than the idle timeout of common load balancers (60 s): a request on a connection that they close fails. */
 const KEEP_ALIVE_MS = 30_000
+/** Upper bound of a pause that Dots can ask for. */
+const MAX_RETRY_AFTER_SECONDS = 120
+
+type RawResponse = Dispatcher.ResponseData
 
 export interface WireOptions {
+  /** Base of the API, such as `https://api.dots.dev/api`. */
   apiUrl: string
   clientId: string
   apiKey: string
-  appId: string | undefined
+  appId?: string
+  /** Connections at one time. */
   maxInFlight: number
   now?: () => Date
-  /** Time for a connection, its TLS included. */
+  /** Time for a connection, TLS included. */
   connectMs?: number
-  /** Time from a request to the first byte of its answer, and between two parts of a body. */
+  /** Time from the request to the first byte of the response, and between two parts of the body. */
   firstByteMs?: number
 }
 
 export interface WireRequest {
-  method: 'GET' | 'POST'
   /** After the API's base, such as `/v2/checkout-sessions`. */
   path: string
+  /** JSON; the request is a POST where there is one, and otherwise a GET. */
   body?: string
+  /** Longest response body that is read. */
   maxBytes: number
-  signal: AbortSignal
 }
 
-export interface WireAnswer {
+/** A response with a 2xx status and a JSON body. */
+export interface WireResponse {
   json: unknown
-  facts: AnswerFacts
+  status: number
+  bytes: Buffer
 }
 
-/** One HTTP call to Dots over kept-alive connections: its answer as JSON, or a DotsError that says what went wrong. */
+/** Makes HTTP calls to Dots over kept-alive connections. */
 export class Wire {
   readonly #pool: Pool
   readonly #basePath: string
-  readonly #headers: Record<string, string>
+  readonly #getHeaders: Record<string, string | undefined>
+  readonly #postHeaders: Record<string, string | undefined>
   readonly #now: () => Date
 
   constructor(options: WireOptions) {
     const url = new URL(options.apiUrl)
-    const { connectMs = CONNECT_MS, firstByteMs = FIRST_BYTE_MS } = options
-    this.#now = options.now ?? (() => new Date())
+    const { appId, connectMs = CONNECT_MS, firstByteMs = FIRST_BYTE_MS, now = () => new Date() } = options
+    this.#now = now
     this.#basePath = url.pathname.replace(/\/+$/, '')
     this.#pool = new Pool(url.origin, {
       connections: options.maxInFlight,
@@ -58,50 +65,42 @@ export class Wire {
       keepAliveTimeout: KEEP_ALIVE_MS,
     })
     const basic = Buffer.from(`${options.clientId}:${options.apiKey}`).toString('base64')
-    this.#headers = {
+    this.#getHeaders = {
       authorization: `Basic ${basic}`,
       accept: 'application/json',
       'user-agent': 'dots-buy-links',
-      ...(options.appId !== undefined && { 'api-app-id': options.appId }),
+      'api-app-id': appId,
     }
+    this.#postHeaders = { ...this.#getHeaders, 'content-type': 'application/json' }
   }
 
-  /** @throws DotsError for everything but a 2xx with JSON. */
-  async send({ method, path, body, maxBytes, signal }: WireRequest): Promise<WireAnswer> {
-    let answer: Dispatcher.ResponseData
+  /** @throws AppError `dots-…` for everything but a 2xx status with JSON. */
+  async send({ path, body, maxBytes }: WireRequest, signal: AbortSignal): Promise<WireResponse> {
+    let response: RawResponse
     let bytes: Buffer | undefined
     try {
-      answer = await this.#pool.request({
-        method,
+      response = await this.#pool.request({
+        method: body === undefined ? 'GET' : 'POST',
         path: this.#basePath + path,
-        headers:
-          body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
-        body: body ?? null,
+        headers: body === undefined ? this.#getHeaders : this.#postHeaders,
+        body,
         signal,
       })
-      bytes = await readBody(answer.body, maxBytes)
+      bytes = await readBody(response.body, maxBytes)
     } catch (error) {
       throw transportError(error)
     }
-    const { statusCode: dotsStatus } = answer
-    const isSuccess = dotsStatus >= 200 && dotsStatus < 300
+    const { statusCode: status, headers } = response
+    const json = bytes && parseJson(header(headers, 'content-type'), bytes)
+    // The status decides, even where a proxy has wrapped the error in a page that is too long to read.
+    if (status < 200 || status > 299) throw this.#statusError(status, headers, json)
     if (bytes === undefined) {
-      // A refusal is known by its status, however long the page that a proxy has put around it.
-      if (!isSuccess) throw this.#refusal(answer, undefined)
       throw new AppError('dots-invalid-response', {
-        details: { dotsStatus, tooLarge: `over ${maxBytes} bytes` },
+        details: { dotsStatus: status, tooLarge: `over ${maxBytes} bytes` },
       })
     }
-    const facts: AnswerFacts = {
-      dotsStatus,
-      bytes: bytes.length,
-      // Two lines with one hash are the same nonsense; the text itself may hold what a log must not.
-      sha256: createHash('sha256').update(bytes).digest('hex').slice(0, 16),
-    }
-    const json = parseJson(answer.headers['content-type'], bytes)
-    if (!isSuccess) throw this.#refusal(answer, json)
-    if (json === undefined) throw new AppError('dots-invalid-response', { details: facts })
-    return { json, facts }
+    if (json === undefined) throw invalidResponse({ status, bytes })
+    return { json, status, bytes }
   }
 
   /** Waits for calls in flight, then closes every connection. */
@@ -109,35 +108,51 @@ export class Wire {
     return this.#pool.close()
   }
 
-  #refusal(answer: Dispatcher.ResponseData, json: unknown): AppError {
-    const { statusCode: status, headers } = answer
-    const details = { dotsStatus: status, dotsCode: refusalCode(json) }
-    // "0 s" would be no wait at all, from a service that has just said that it cannot answer.
-    const seconds = parseRetryAfter(single(headers['retry-after']), this.#now()) || undefined
-    if (status === 401 || status === 403) return new AppError('dots-credentials-refused', { details })
-    if (status === 409) return new AppError('dots-conflict', { details, retryAfterSeconds: seconds })
-    if (status === 429 || status === 503) {
-      const code = status === 429 ? 'dots-rate-limited' : 'dots-unavailable'
-      return new AppError(code, { details, retryAfterSeconds: seconds, pauseSeconds: seconds })
-    }
-    if (status >= 500) return new AppError('dots-unavailable', { details, retryAfterSeconds: seconds })
-    return new AppError(status === 404 ? 'dots-not-found' : 'dots-request-refused', { details })
+  #statusError(status: number, headers: RawResponse['headers'], json: unknown): AppError {
+    const isTransient = status === 409 || status === 429 || status >= 500
+    // "0 s" would be no wait at all, from a service that has just said that it cannot respond.
+    const retryAfterSeconds =
+      (isTransient && parseRetryAfter(header(headers, 'retry-after'), this.#now())) || undefined
+    return new AppError(codeOfStatus(status), {
+      details: { dotsStatus: status, dotsCode: errorCode(json) },
+      retryAfterSeconds,
+      pauseSeconds: status === 429 || status === 503 ? retryAfterSeconds : undefined,
+    })
   }
 }
 
-/** What is known of an answer, for the log: never its text. */
-export interface AnswerFacts {
-  [fact: string]: unknown
-  dotsStatus: number
-  bytes: number
-  sha256: string
+function codeOfStatus(status: number): ErrorCode {
+  if (status === 401 || status === 403) return 'dots-credentials-refused'
+  if (status === 404) return 'dots-not-found'
+  if (status === 409) return 'dots-conflict'
+  if (status === 429) return 'dots-rate-limited'
+  return status >= 500 ? 'dots-unavailable' : 'dots-request-refused'
 }
 
-/** Undefined where the body is longer than it may be; the rest is then not read. */
-async function readBody(
-  body: Dispatcher.ResponseData['body'],
-  maxBytes: number,
-): Promise<Buffer | undefined> {
+/** The error for a 2xx response without what it should hold. Its details are for the log and never quote the body. */
+export function invalidResponse({ status, bytes }: Omit<WireResponse, 'json'>, more = {}): AppError {
+  // The hash shows whether two log lines are about the same body, which may hold what must not be logged.
+  const sha256 = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
+  return new AppError('dots-invalid-response', {
+    details: { dotsStatus: status, bytes: bytes.length, sha256, ...more },
+  })
+}
+
+/**
+ * Reads a `Retry-After` header (RFC 9110, 10.2.3: seconds, or a date). Whole seconds from `now`, at most two minutes;
+ * undefined for anything else and for dates in the past.
+ */
+export function parseRetryAfter(value: string | undefined, now: Date): number | undefined {
+  const text = value?.trim() ?? ''
+  if (/^\d{1,9}$/.test(text)) return Math.min(Number(text), MAX_RETRY_AFTER_SECONDS)
+  // Only the date forms of RFC 9110 begin with a day's name; Date.parse alone would also read "3" or "-1" as dates.
+  if (!/^(?:mon|tue|wed|thu|fri|sat|sun)/i.test(text)) return undefined
+  const seconds = Math.ceil((Date.parse(text) - now.getTime()) / 1000)
+  return seconds > 0 ? Math.min(seconds, MAX_RETRY_AFTER_SECONDS) : undefined
+}
+
+/** Undefined where the body is longer than `maxBytes`; the rest of it is then not read. */
+async function readBody(body: RawResponse['body'], maxBytes: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of body) {
@@ -149,8 +164,8 @@ async function readBody(
   return Buffer.concat(chunks)
 }
 
-function parseJson(contentType: string | string[] | undefined, bytes: Buffer): unknown {
-  if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(single(contentType) ?? '')) return undefined
+function parseJson(contentType: string | undefined, bytes: Buffer): unknown {
+  if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(contentType ?? '')) return undefined
   try {
     return JSON.parse(bytes.toString('utf8'))
   } catch {
@@ -158,6 +173,32 @@ function parseJson(contentType: string | string[] | undefined, bytes: Buffer): u
   }
 }
 
-function single(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header[0] : header
+function header(headers: RawResponse['headers'], name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+/** What a call without a whole response means, by the code of Node, OpenSSL or undici. */
+const TRANSPORT_ERRORS: readonly (readonly [RegExp, ErrorCode])[] = [
+  // These come before the first byte of a request has left.
+  [/^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|EHOSTUNREACH)$/, 'dots-unreachable'],
+  [/^(?:ENETUNREACH|EADDRNOTAVAIL|EMFILE|UND_ERR_CONNECT_TIMEOUT)$/, 'dots-unreachable'],
+  // Also a server that does not speak TLS.
+  [/^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$|CERT_|SELF_SIGNED_)/, 'dots-certificate-rejected'],
+  [/^(?:DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_)/, 'dots-certificate-rejected'],
+  [/^(?:UND_ERR_HEADERS_TIMEOUT|UND_ERR_BODY_TIMEOUT|TimeoutError)$/, 'dots-timeout'],
+  [/^(?:HPE_|HTTPParserError$)/, 'dots-invalid-response'],
+]
+
+function transportError(cause: unknown): AppError {
+  const fault = faultOf(cause)
+  const [, code = 'dots-connection-lost'] = TRANSPORT_ERRORS.find(([pattern]) => pattern.test(fault)) ?? []
+  return new AppError(code, { cause, details: { fault } })
+}
+
+/** The code of an error, or else its name. A host with two IP addresses fails with two errors; the first counts. */
+function faultOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return faultOf(error.errors[0])
+  if (!(error instanceof Error)) return 'unknown'
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

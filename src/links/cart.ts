@@ -1,4 +1,4 @@
-import { malformedLink } from './malformed-link.ts'
+import { AppError } from '../errors.ts'
 
 export interface CartItem {
   readonly sku: string
@@ -6,7 +6,7 @@ export interface CartItem {
   readonly quantity: number
 }
 
-/** What a link asks for. Each sku stands in it once, in the order of its first mention. */
+/** What a link asks for. Each sku occurs once, in the order of its first mention. */
 export type Cart = readonly CartItem[]
 
 /** What a `/buy` path names: a whole cart, or one sku whose quantity the query may set. */
@@ -26,11 +26,20 @@ const QUANTITY = /^[1-9][0-9]*$/
 const CONTROL_CHARACTER = /\p{Cc}/u
 
 /**
- * Reads the items segment of a `/buy` path, percent-decoded once.
+ * A link that cannot be read, or that nobody should have made. The buyer is asked to get a new one; what exactly is
+ * wrong is for the log and for the link maker, so `reason` must never hold a buyer's data.
+ */
+export function malformedLink(reason: string): AppError {
+  return new AppError('malformed-link', { details: { reason } })
+}
+
+/**
+ * Reads the items segment of a `/buy` path, percent-decoded once. A segment with a `:` or a `,` is always read as a
+ * permalink, so that a damaged one is not mistaken for an unknown sku; a sku with such a character has to come in its
+ * `~` form. Everything else is one item.
  *
- * A segment with a `:` or a `,` in it is a permalink or nothing: a sku with such a sign is reached by its `~` form
- * alone, so a damaged permalink is told apart from an unknown sku. Everything else is one item.
- * Throws AppError malformed-link. Source: UCP 2026-08-25, capability dev.ucp.shopping.permalink.
+ * @throws AppError malformed-link
+ * Source: UCP 2026-08-25, capability dev.ucp.shopping.permalink.
  */
 export function parseItems(pathSegment: string): LinkItems {
   if (/[:,]/.test(pathSegment)) return { form: 'permalink', cart: parsePermalink(pathSegment) }
@@ -39,30 +48,62 @@ export function parseItems(pathSegment: string): LinkItems {
   return { form: 'bare', sku: pathSegment.startsWith('~') ? decodeToken(pathSegment) : pathSegment }
 }
 
+/** The items segment in its canonical form, safe in a URL path. @throws AppError malformed-link */
+export function formatItems(items: LinkItems): string {
+  return items.form === 'bare' ? encodeSku(items.sku) : formatPermalink(items.cart)
+}
+
 /**
- * The canonical permalink of a cart: `item:quantity` pairs joined by commas, safe in a URL path as it stands.
- * Throws AppError malformed-link where the items are no cart (see `makeCart`).
+ * The canonical permalink of a cart: `item:quantity` pairs joined by commas, safe in a URL path.
+ *
+ * @throws AppError malformed-link where the items are no cart (see `makeCart`).
  */
-export function printPermalink(cart: Cart): string {
+export function formatPermalink(cart: Cart): string {
   return makeCart(cart)
-    .map(({ sku, quantity }) => `${printItem(sku)}:${quantity}`)
+    .map(({ sku, quantity }) => `${encodeSku(sku)}:${quantity}`)
     .join(',')
 }
 
 /**
- * The canonical token of one sku, safe in a URL path as it stands: the sku itself where the standard lets it be,
- * its `~base64url` form otherwise. Throws AppError malformed-link where no token could name the sku.
+ * The canonical token of one sku, safe in a URL path: the sku itself where the standard allows it, its `~base64url`
+ * form otherwise.
+ *
+ * @throws AppError malformed-link where no token could name the sku.
  */
-export function printItem(sku: string): string {
+export function encodeSku(sku: string): string {
   if (!isNameable(sku)) throw malformedLink('no link can name this sku')
   // Browsers and proxies take `.` and `..` as directories and remove them from the path.
   const isDirectory = sku === '.' || sku === '..'
   return PLAIN_TOKEN.test(sku) && !isDirectory ? sku : `~${Buffer.from(sku, 'utf8').toString('base64url')}`
 }
 
+/** The items of the shortest link to a cart: one piece of one product needs no quantity. */
+export function shortestItems(cart: Cart): LinkItems {
+  const [first] = cart
+  return cart.length === 1 && first?.quantity === 1
+    ? { form: 'bare', sku: first.sku }
+    : { form: 'permalink', cart }
+}
+
 /**
- * Sums the quantities of the same sku, in first-seen order. Throws AppError malformed-link for an empty cart, more than
- * `MAX_CART_ITEMS` products, and quantities that are not whole numbers of at least 1 or too large to count with.
+ * Path of the plain link to a cart: `/buy/tee` for one piece of one product, `/buy/tee:2,mug:1` for more.
+ *
+ * @throws AppError malformed-link
+ */
+export function buyPath(cart: Cart): string {
+  return `/buy/${formatItems(shortestItems(cart))}`
+}
+
+/** Path of the product's own page. @throws AppError malformed-link where no path could name the sku. */
+export function productPath(sku: string): string {
+  return `/products/${encodeSku(sku)}`
+}
+
+/**
+ * Sums the quantities of the same sku, in first-seen order.
+ *
+ * @throws AppError malformed-link for an empty cart, more than `MAX_CART_ITEMS` products, and quantities or sums that
+ * are not whole numbers from 1 to `Number.MAX_SAFE_INTEGER`.
  */
 export function makeCart(items: Iterable<CartItem>): Cart {
   const quantities = new Map<string, number>()
@@ -78,7 +119,7 @@ export function makeCart(items: Iterable<CartItem>): Cart {
   return Array.from(quantities, ([sku, quantity]) => ({ sku, quantity }))
 }
 
-/** Whether a path can carry a sku, as itself or as a token: what was parsed can always be printed. */
+/** Whether a path can carry a sku, as itself or as a token: what was parsed can always be formatted again. */
 function isNameable(sku: string): boolean {
   return sku !== '' && sku.isWellFormed() && !CONTROL_CHARACTER.test(sku)
 }
@@ -98,8 +139,7 @@ function parsePair(pair: string): CartItem {
 
 function decodeToken(token: string): string {
   if (!ENCODED_TOKEN.test(token)) throw malformedLink('item is no token')
-  const bytes = Buffer.from(token.slice(1), 'base64url')
-  const sku = bytes.toString('utf8')
+  const sku = Buffer.from(token.slice(1), 'base64url').toString('utf8')
   // Encoding again is the whole check: it differs for stray bits, lost characters and bytes that are no UTF-8.
   if (`~${Buffer.from(sku, 'utf8').toString('base64url')}` !== token) {
     throw malformedLink('item token is not canonical base64url of UTF-8')

@@ -1,10 +1,10 @@
-import { type Cart, makeCart, parseItems, printItem, printPermalink } from './cart.ts'
+import { buyPath, type Cart, makeCart, malformedLink, shortestItems } from './cart.ts'
 import { resolveContinueTo } from './continue-to.ts'
-import { malformedLink } from './malformed-link.ts'
-import { type LinkParameters, readParameters } from './parameters.ts'
-import { SIGNATURE_PARAMETER, signedTerms, signLink } from './signature.ts'
+import { SIGNATURE_PARAMETER } from './parameter-name.ts'
+import { type LinkParameters, type Pair, readParameters } from './parameters.ts'
+import { signedTerms, signLink } from './signature.ts'
 
-/** What a link maker may say of the buyer. Quantities stand in the items. */
+/** What a link maker may say about the buyer; quantities belong to the items. */
 export interface BuyerParameters {
   readonly email?: string
   readonly clientReferenceId?: string
@@ -35,7 +35,7 @@ export interface LinkRequest {
   readonly signing?: Signing
 }
 
-/** Octets that a link may have on its way: UCP 2026-08-25, permalink, recommended budgets. */
+/** Maximum length in characters (links are ASCII): UCP 2026-08-25, permalink, recommended budgets. */
 export const LINK_BUDGETS = {
   /** QR codes stay scannable on paper. */
   print: 512,
@@ -50,52 +50,34 @@ const PLAIN_ATTRIBUTION = /^(?:utm_(?:source|medium|campaign|term|content)|ref)$
 
 /**
  * The shortest link that says all this, in canonical form: `/buy/tee` for one piece of one product, `/buy/tee:2` and
- * `/buy/tee:2,mug:1` for more. Printed in nothing but characters that mail tools and chat programs leave alone, and never ending
- * in punctuation that they would leave out.
+ * `/buy/tee:2,mug:1` for more. It holds only characters that mail tools and chat programs do not change, and never ends
+ * in punctuation that they would cut off.
  *
- * What the shop would drop on reading is refused on writing: throws AppError malformed-link.
+ * @throws AppError malformed-link where the service would drop a part of it on reading.
  */
 export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRequest): string {
-  const segment = printSegment(makeCart(items))
+  const cart = makeCart(items)
   const pairs = [...buyerPairs(parameters), ...(signing ? termPairs(signing) : []), ...visitPairs(parameters)]
-  const query = printQuery(pairs)
-  const read = { items: parseItems(segment), parameters: readParameters(query) }
-  refuseDropped(parameters, read.parameters, publicUrl)
+  const link = { items: shortestItems(cart), parameters: readParameters(pairs) }
+  refuseDropped(parameters, link.parameters, publicUrl)
   if (signing) {
-    // Nobody could use the link: better the maker hears it than the buyer.
-    signedTerms(read)
-    pairs.push([SIGNATURE_PARAMETER, signLink(read, signing.secrets)])
+    // Terms that contradict each other would make a link that nobody can use: the maker gets the error, not the buyer.
+    signedTerms(link)
+    pairs.push([SIGNATURE_PARAMETER, signLink(link, signing.secrets)])
   }
-  return endPlainly(`${publicUrl.origin}/buy/${segment}${pairs.length > 0 ? `?${printQuery(pairs)}` : ''}`)
+  const query = pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&')
+  return endPlainly(`${publicUrl.origin}${buyPath(cart)}${query === '' ? '' : `?${query}`}`)
 }
 
-/** The plain link to a cart as a path of our own origin. Throws AppError malformed-link. */
-export function linkPath(items: Cart, publicUrl: URL): string {
-  const url = new URL(buildLink({ publicUrl, items }))
-  return url.pathname + url.search
-}
-
-/** How long a link is in UTF-8 octets, and which budgets it keeps: `print` for QR codes, `campaign` for SMS, `email`. */
-export function lengthBudget(link: string): {
-  octets: number
-  print: boolean
-  campaign: boolean
-  email: boolean
-} {
-  const octets = Buffer.byteLength(link, 'utf8')
+/** How many characters a link has, and which budgets it keeps: `print` for QR codes, `campaign` for SMS, `email`. */
+export function lengthBudget(link: string) {
+  const characters = link.length
   return {
-    octets,
-    print: octets <= LINK_BUDGETS.print,
-    campaign: octets <= LINK_BUDGETS.campaign,
-    email: octets <= LINK_BUDGETS.email,
+    characters,
+    print: characters <= LINK_BUDGETS.print,
+    campaign: characters <= LINK_BUDGETS.campaign,
+    email: characters <= LINK_BUDGETS.email,
   }
-}
-
-type Pair = readonly [name: string, value: string]
-
-function printSegment(cart: Cart): string {
-  const [first] = cart
-  return cart.length === 1 && first?.quantity === 1 ? printItem(first.sku) : printPermalink(cart)
 }
 
 function buyerPairs({ email, clientReferenceId, metadata = {} }: BuyerParameters): Pair[] {
@@ -125,11 +107,7 @@ function visitPairs({ attribution = {}, continueTo }: BuyerParameters): Pair[] {
   return pairs
 }
 
-function printQuery(pairs: readonly Pair[]): string {
-  return pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&')
-}
-
-/** RFC 3986's unreserved characters and the slash stay, everything else is escaped: `'()*` end links in mail programs. */
+/** RFC 3986's unreserved characters and the slash stay, the rest is escaped: `'()*` end links in mail programs. */
 function encode(text: string): string {
   if (!text.isWellFormed()) throw malformedLink('a parameter is not valid text')
   return encodeURIComponent(text)
@@ -137,7 +115,7 @@ function encode(text: string): string {
     .replaceAll('%2F', '/')
 }
 
-/** A full stop at the end of a link is taken for the end of the sentence around it. */
+/** Mail programs take a full stop at the end of a link for the end of the sentence around it. */
 function endPlainly(link: string): string {
   return link.replace(/[._~/-]$/, percent)
 }
@@ -147,17 +125,19 @@ function percent(character: string): string {
 }
 
 function refuseDropped(wanted: BuyerParameters, read: LinkParameters, publicUrl: URL): void {
-  const refuse = (name: string) => {
-    throw malformedLink(`${name} can not be used in a link`)
-  }
-  if (wanted.email !== read.email) refuse('email')
-  if (wanted.clientReferenceId !== read.clientReferenceId) refuse('client_reference_id')
-  if (!sameEntries(wanted.metadata, read.metadata)) refuse('metadata')
-  if (!sameEntries(wanted.attribution, read.attribution)) refuse('attribution')
   const { continueTo } = wanted
-  if (continueTo !== read.continueTo) refuse('continue_to')
-  if (continueTo !== undefined && resolveContinueTo(continueTo, publicUrl) === undefined)
-    refuse('continue_to')
+  const dropped = {
+    email: wanted.email !== read.email,
+    client_reference_id: wanted.clientReferenceId !== read.clientReferenceId,
+    metadata: !sameEntries(wanted.metadata, read.metadata),
+    attribution: !sameEntries(wanted.attribution, read.attribution),
+    continue_to:
+      continueTo !== read.continueTo ||
+      (continueTo !== undefined && resolveContinueTo(continueTo, publicUrl) === undefined),
+  }
+  for (const [name, isDropped] of Object.entries(dropped)) {
+    if (isDropped) throw malformedLink(`${name} cannot be used in a link`)
+  }
 }
 
 function sameEntries(

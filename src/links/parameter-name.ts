@@ -1,10 +1,13 @@
-/** The names under which one parameter may come, by the pointer that they all mean. */
+/** Name of the query parameter that carries the signature. */
+export const SIGNATURE_PARAMETER = 'link_signature'
+
+/** The names under which a parameter may come, by its canonical name. */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
   quantity: ['quantity', 'qty'],
   'buyer/email': ['buyer/email', 'prefilled_email', 'customer_email', 'email', 'checkout[email]'],
   client_reference_id: ['client_reference_id', 'reference_id'],
   continue_to: ['continue_to'],
-  link_signature: ['link_signature'],
+  [SIGNATURE_PARAMETER]: [SIGNATURE_PARAMETER],
   amount: ['amount'],
   customer_id: ['customer_id'],
   user_id: ['user_id'],
@@ -31,7 +34,7 @@ const KEYED_FORMS: readonly (readonly [pattern: RegExp, prefix: string])[] = [
   [/^attribution\/([A-Za-z0-9_.-]+)$/u, 'attribution/'],
 ]
 
-/** What is about the sale itself. Attribution is left out, since mail tools append it to links that they send. */
+/** Parameters of the sale itself. Attribution is left out, since mail tools append it to links that they send. */
 const SALE_NAMES: ReadonlySet<string> = new Set([
   'quantity',
   'buyer/email',
@@ -47,8 +50,8 @@ const SALE_NAMES: ReadonlySet<string> = new Set([
  * The one name of a parameter, whatever alias it came under: `metadata_KEY` and `attribution/KEY` for the open-ended
  * ones, `undefined` for everything that a buy link has no use for.
  *
- * A leading slash is dropped, as the permalink standard's names are JSON Pointers; so is what is left of a `&amp;`
- * that was escaped once too often.
+ * A leading slash is dropped, as the permalink standard's names are JSON Pointers; so is the `amp;` that remains of a
+ * `&amp;` that was escaped once too often.
  */
 export function canonicalName(name: string): string | undefined {
   const bare = name.replace(/^(?:amp;)+/i, '').replace(/^\//, '')

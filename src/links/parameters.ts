@@ -1,26 +1,27 @@
 import {
+  FORBIDDEN_METADATA_KEY,
   isOwnMetadataKey,
   MAX_METADATA_KEY_LENGTH,
   MAX_METADATA_KEYS,
   MAX_METADATA_VALUE_LENGTH,
-  POISONOUS_METADATA_KEY,
 } from '../metadata.ts'
-import { isEmail, restoreEmail } from './email.ts'
-import { isMergeTag } from './merge-tag.ts'
-import { canonicalName, isCovered } from './parameter-name.ts'
-import { splitPairs } from './query-pairs.ts'
+import { canonicalName, isCovered, SIGNATURE_PARAMETER } from './parameter-name.ts'
+import { hasPlaceholder } from './placeholders.ts'
+
+/** One `name=value` of a query or a form, decoded. */
+export type Pair = readonly [name: string, value: string]
 
 /** How many the buyer asked for; whether the product allows as many is for the catalog to say. */
-export type QuantityWish =
+export type QuantityParameter =
   | { readonly kind: 'absent' }
   | { readonly kind: 'given'; readonly value: number }
   | { readonly kind: 'invalid' }
 
-/** Stands for two different values of one parameter. It is no signature, number, id or time, so it passes no check. */
+/** In place of two different values of one parameter. It is no signature, number, id or time, so it passes no check. */
 export const CONFLICTING = 'conflicting'
 
-/** Wishes that count only in a link whose signature was verified, as they stood; `signedTerms` reads them. */
-export interface SignedWishes {
+/** Parameters that count only in a link whose signature was verified, unchecked; `signedTerms` reads them. */
+export interface SignedParameters {
   readonly amount?: string
   readonly customerId?: string
   readonly userId?: string
@@ -28,19 +29,19 @@ export interface SignedWishes {
   readonly uses?: string
 }
 
-/** What a buy link's query and form say, each part checked and free of what can not be used. */
+/** What a buy link's query and form say, each part checked and without what cannot be used. */
 export interface LinkParameters {
-  readonly quantity: QuantityWish
+  readonly quantity: QuantityParameter
   readonly email?: string
   readonly clientReferenceId?: string
   /** The URL's `metadata_…`, without prefixes. No prototype, keys sorted. */
   readonly metadata: Readonly<Record<string, string>>
   /** `utm_…`, `ref` and the standard's `attribution/…` under their plain names. No prototype, keys sorted. */
   readonly attribution: Readonly<Record<string, string>>
-  /** A decoded wish, not yet checked: see `resolveContinueTo`. */
+  /** Decoded, not yet checked: see `resolveContinueTo`. */
   readonly continueTo?: string
   /** Not to be used: `signedTerms` reads it once the signature was verified. */
-  readonly signed: SignedWishes
+  readonly signed: SignedParameters
   /** `CONFLICTING` where the link carries two. */
   readonly signature?: string
   /**
@@ -50,74 +51,116 @@ export interface LinkParameters {
   readonly covered: ReadonlyMap<string, readonly string[]>
 }
 
+/**
+ * No legitimate link comes near this many; it bounds the work that one request can ask for. Later pairs are not read,
+ * so for a signed link they count as absent.
+ */
+export const MAX_PAIRS = 256
+
 const WHOLE_NUMBER = /^(?:0|[1-9][0-9]*)$/
 const CLIENT_REFERENCE_ID = /^[A-Za-z0-9_-]{1,200}$/
 /** Line breaks forge log lines and cells; U+FFFD is what is left of bytes that were no UTF-8. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\uFFFD]/u
 
+/** RFC 5321 4.5.3.1: a path holds 256 octets, two of them the angle brackets. */
+const MAX_EMAIL_LENGTH = 254
+/** RFC 5321 4.5.3.1.1. */
+const MAX_LOCAL_LENGTH = 64
+/** The HTML standard's rule for `<input type=email>`, with a dot in the domain and no stray dots before the `@`. */
+const EMAIL_LOCAL = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/
+const EMAIL_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
+
 /** All values that came under one canonical name, each once. */
 type Given = ReadonlyMap<string, ReadonlySet<string>>
 
 /**
- * Reads the raw query string and, for a form, its urlencoded body as one set: no order between names, aliases or
- * the two sources decides anything. Equal values count once, different ones for nothing. Placeholders that a mail
- * tool left unfilled and empty values count as absent, except for the quantity, where guessing would sell the wrong
- * number of things. Bad values are dropped, never cut. Never throws.
+ * Splits a raw query string and a urlencoded body into pairs, the query's first, at most `MAX_PAIRS`. Bad percent escapes
+ * stay as they are, bytes that are no UTF-8 become U+FFFD. Never throws.
+ * Source: WHATWG URL, application/x-www-form-urlencoded.
  */
-export function readParameters(rawQuery: string, body?: string): LinkParameters {
-  const given = collect(rawQuery, body)
-  const email = readEmail(given)
-  const clientReferenceId = agreed(given, 'client_reference_id')
-  const continueTo = agreed(given, 'continue_to')
-  const signature = asGiven(given, 'link_signature')
+export function queryPairs(rawQuery: string, body = ''): Pair[] {
+  const query = splitPairs(rawQuery.startsWith('?') ? rawQuery.slice(1) : rawQuery, MAX_PAIRS)
+  return body === '' ? query : [...query, ...splitPairs(body, MAX_PAIRS - query.length)]
+}
+
+/**
+ * Reads pairs as one set: neither their order nor the alias of a name decides anything. Equal values count once,
+ * different ones make the parameter count as absent. So do placeholders that a mail tool left unfilled and empty values,
+ * except for the quantity, where guessing would sell the wrong number. Bad values are dropped, never cut. Never throws.
+ */
+export function readParameters(pairs: Iterable<Pair>): LinkParameters {
+  const given = collect(pairs)
   return {
-    quantity: readQuantity(given),
-    ...(email !== undefined && { email }),
-    ...(clientReferenceId !== undefined &&
-      CLIENT_REFERENCE_ID.test(clientReferenceId) && { clientReferenceId }),
+    quantity: readQuantity(rawValue(given, 'quantity')),
+    email: singleValue(given, 'buyer/email', isEmail),
+    clientReferenceId: singleValue(given, 'client_reference_id', (id) => CLIENT_REFERENCE_ID.test(id)),
     metadata: readKeyed(given, 'metadata_'),
     attribution: readKeyed(given, 'attribution/'),
-    ...(continueTo !== undefined && { continueTo }),
-    signed: readSigned(given),
-    ...(signature !== undefined && { signature }),
+    continueTo: singleValue(given, 'continue_to'),
+    signed: {
+      amount: rawValue(given, 'amount'),
+      customerId: rawValue(given, 'customer_id'),
+      userId: rawValue(given, 'user_id'),
+      expiresAt: rawValue(given, 'expires_at'),
+      uses: rawValue(given, 'uses'),
+    },
+    signature: rawValue(given, SIGNATURE_PARAMETER),
     covered: readCovered(given),
   }
 }
 
-function collect(rawQuery: string, body: string | undefined): Given {
+/**
+ * What a link says, as the fields of a form that is posted to the same link: all that a signature covers, unchanged, so
+ * that it stays valid, and the attribution. `readParameters` reads them back as the same parameters, without `continueTo`.
+ */
+export function formFields({ covered, attribution, signature }: LinkParameters): Pair[] {
+  return [
+    ...[...covered].flatMap(([name, values]) => values.map((value): Pair => [name, value])),
+    ...Object.entries(attribution).map(([name, value]): Pair => [`attribution/${name}`, value]),
+    ...(signature === undefined ? [] : [[SIGNATURE_PARAMETER, signature] as const]),
+  ]
+}
+
+function splitPairs(text: string, limit: number): Pair[] {
+  if (text === '') return []
+  return text.split('&', limit).flatMap((piece) => [...new URLSearchParams(piece)])
+}
+
+function collect(pairs: Iterable<Pair>): Given {
   const given = new Map<string, Set<string>>()
-  for (const { name, value: text } of splitPairs(rawQuery, body)) {
+  for (const [name, text] of pairs) {
     const canonical = canonicalName(name)
     if (canonical === undefined) continue
-    const values = given.get(canonical)
     // Restored before it is compared or signed, so that a mail tool's `+` for `%2B` changes neither.
     const value = canonical === 'buyer/email' ? restoreEmail(text) : text
+    const values = given.get(canonical)
     if (values === undefined) given.set(canonical, new Set([value]))
     else values.add(value)
   }
   return given
 }
 
-/** The one value that was meant under a name: `undefined` where there is none, or where two contradict. */
-function agreed(given: Given, name: string): string | undefined {
-  const meant = new Set<string>()
-  for (const value of given.get(name) ?? []) {
-    if (value.trim() !== '' && !value.includes('\uFFFD') && !isMergeTag(value)) meant.add(value)
-  }
-  const [only] = meant
-  return meant.size === 1 ? only : undefined
+/** The one value that was meant under a name: `undefined` where there is none, an unusable one, or two that differ. */
+function singleValue(
+  given: Given,
+  name: string,
+  isUsable: (value: string) => boolean = () => true,
+): string | undefined {
+  const values = [...(given.get(name) ?? [])]
+  const meant = values.filter(
+    (value) => value.trim() !== '' && !value.includes('\uFFFD') && !hasPlaceholder(value),
+  )
+  const [value, ...more] = meant
+  return value !== undefined && more.length === 0 && isUsable(value) ? value : undefined
 }
 
-/** The one value under a name, whatever it is; `CONFLICTING` where there are two. */
-function asGiven(given: Given, name: string): string | undefined {
-  const values = given.get(name)
-  if (values === undefined) return undefined
-  const [only] = values
-  return values.size === 1 ? only : CONFLICTING
+/** The one value under a name, unchecked; `CONFLICTING` where there are two. */
+function rawValue(given: Given, name: string): string | undefined {
+  const [value, ...more] = given.get(name) ?? []
+  return more.length === 0 ? value : CONFLICTING
 }
 
-function readQuantity(given: Given): QuantityWish {
-  const text = asGiven(given, 'quantity')
+function readQuantity(text: string | undefined): QuantityParameter {
   if (text === undefined) return { kind: 'absent' }
   const value = Number(text)
   return WHOLE_NUMBER.test(text) && Number.isSafeInteger(value)
@@ -125,18 +168,13 @@ function readQuantity(given: Given): QuantityWish {
     : { kind: 'invalid' }
 }
 
-function readEmail(given: Given): string | undefined {
-  const email = agreed(given, 'buyer/email')
-  return email !== undefined && isEmail(email) ? email : undefined
-}
-
 function readKeyed(given: Given, prefix: string): Record<string, string> {
-  const found: [key: string, value: string][] = []
+  const found: Pair[] = []
   for (const name of given.keys()) {
     if (!name.startsWith(prefix)) continue
     const key = name.slice(prefix.length)
-    const value = agreed(given, name)
-    if (value !== undefined && isUsableKey(key) && isUsableValue(value)) found.push([key, value])
+    const value = singleValue(given, name, isUsableValue)
+    if (value !== undefined && isUsableKey(key)) found.push([key, value])
   }
   // Sorted before it is bounded, so that the order in the URL does not decide what is kept.
   found.sort(([a], [b]) => (a < b ? -1 : 1))
@@ -147,29 +185,33 @@ function readKeyed(given: Given, prefix: string): Record<string, string> {
 
 function isUsableKey(key: string): boolean {
   if (key.trim() === '' || key.length > MAX_METADATA_KEY_LENGTH || UNPRINTABLE.test(key)) return false
-  return key !== POISONOUS_METADATA_KEY && !isOwnMetadataKey(key)
+  return key !== FORBIDDEN_METADATA_KEY && !isOwnMetadataKey(key)
 }
 
 function isUsableValue(value: string): boolean {
   return value.length <= MAX_METADATA_VALUE_LENGTH && !UNPRINTABLE.test(value)
 }
 
-function readSigned(given: Given): SignedWishes {
-  const amount = asGiven(given, 'amount')
-  const customerId = asGiven(given, 'customer_id')
-  const userId = asGiven(given, 'user_id')
-  const expiresAt = asGiven(given, 'expires_at')
-  const uses = asGiven(given, 'uses')
-  return {
-    ...(amount !== undefined && { amount }),
-    ...(customerId !== undefined && { customerId }),
-    ...(userId !== undefined && { userId }),
-    ...(expiresAt !== undefined && { expiresAt }),
-    ...(uses !== undefined && { uses }),
-  }
-}
-
 function readCovered(given: Given): ReadonlyMap<string, readonly string[]> {
   const names = [...given.keys()].filter(isCovered).sort()
   return new Map(names.map((name) => [name, [...(given.get(name) ?? [])].sort()]))
+}
+
+/**
+ * Whether a payment page will surely accept this email. Strict on purpose: one that is left out costs the buyer some
+ * typing, one that the payment API refuses costs the sale.
+ */
+function isEmail(text: string): boolean {
+  if (text.length > MAX_EMAIL_LENGTH) return false
+  const [local = '', domain = '', ...more] = text.split('@')
+  if (more.length > 0 || local.length > MAX_LOCAL_LENGTH || !EMAIL_LOCAL.test(local)) return false
+  const labels = domain.split('.')
+  return labels.length >= 2 && labels.every((label) => EMAIL_LABEL.test(label))
+}
+
+/** Trims an email; a blank before the `@`, which no email has, is a plus that a query decoder turned into a blank. */
+function restoreEmail(text: string): string {
+  const trimmed = text.trim()
+  const at = trimmed.indexOf('@')
+  return at < 0 ? trimmed : trimmed.slice(0, at).replaceAll(' ', '+') + trimmed.slice(at)
 }

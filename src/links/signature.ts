@@ -1,12 +1,8 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { type LinkItems, printItem, printPermalink } from './cart.ts'
-import { malformedLink } from './malformed-link.ts'
+import { formatItems, type LinkItems, malformedLink } from './cart.ts'
 import type { LinkParameters } from './parameters.ts'
 
-/** Name of the query parameter that carries the signature. */
-export const SIGNATURE_PARAMETER = 'link_signature'
-
-/** Changed with the shape of the covered text, so that a signature never speaks for a text of another shape. */
+/** Changed with the shape of the covered text, so that a signature is never valid for a text of another shape. */
 const COVERED_VERSION = 'dots-buy-links/signed-link/1'
 
 /** 96 bits of a hash: only the merchant makes signed links, so nothing but chance could make two ids collide. */
@@ -31,7 +27,9 @@ export interface SignedTerms {
 
 /**
  * The signature of a link: HMAC-SHA256 under the first secret, base64url. Its last character is always a letter
- * or a digit, so no mail program takes it for punctuation. Throws AppError malformed-link without a secret.
+ * or a digit, so no mail program takes it for punctuation.
+ *
+ * @throws AppError malformed-link where there is no secret.
  */
 export function signLink(link: ReadLink, secrets: readonly string[]): string {
   const [secret] = secrets
@@ -40,8 +38,8 @@ export function signLink(link: ReadLink, secrets: readonly string[]): string {
 }
 
 /**
- * Whether the merchant vouches for a link. A signature that no secret made is `invalid`, also where signing is
- * switched off: the link was made with terms that are no longer known to be meant. Takes constant time for each secret.
+ * Whether the merchant signed this link. A signature that no secret made is `invalid`, also where signing is switched
+ * off: its terms can no longer be trusted. Takes constant time for each secret.
  */
 export function verifySignature(
   link: ReadLink,
@@ -50,7 +48,7 @@ export function verifySignature(
   const { signature } = link.parameters
   if (signature === undefined) return 'unsigned'
   const text = coveredText(link)
-  // The printed forms are compared, not the bytes that they mean: base64 has several texts for the same bytes.
+  // The texts are compared, not the bytes that they encode: base64 has several texts for the same bytes.
   const given = Buffer.from(signature, 'utf8')
   let valid = false
   for (const secret of secrets) {
@@ -62,16 +60,17 @@ export function verifySignature(
 
 /**
  * A public id of a signed link, 16 URL-safe characters, the same whichever secret signed it and whatever attribution
- * was appended. Meaningful only where `verifySignature` said `valid`.
+ * was appended. Meaningful only where `verifySignature` returned `valid`.
  */
 export function linkId(link: ReadLink): string {
   return createHash('sha256').update(coveredText(link), 'utf8').digest('base64url').slice(0, LINK_ID_LENGTH)
 }
 
 /**
- * Reads what a signed link sets. To be called only where `verifySignature` said `valid`; whether the link has expired
- * is for the caller's clock. A valid signature over terms that make no sense is a mistake of who made the link, and
- * selling on other terms would hide it: throws AppError malformed-link.
+ * Reads what a signed link sets. To be called only where `verifySignature` returned `valid`; the caller compares
+ * `expiresAt` with its clock.
+ *
+ * @throws AppError malformed-link for terms that make no sense: selling on other terms would hide the maker's mistake.
  */
 export function signedTerms({ items, parameters }: ReadLink): SignedTerms {
   const { amount, customerId, userId, expiresAt, uses } = parameters.signed
@@ -82,22 +81,21 @@ export function signedTerms({ items, parameters }: ReadLink): SignedTerms {
     throw malformedLink('amount is the price of one product, and the link has several')
   }
   return {
-    ...(amount !== undefined && { amount: parsePositive(amount, 'amount') }),
-    ...(customerId !== undefined && { customerId: parseUuid(customerId, 'customer_id') }),
-    ...(userId !== undefined && { userId: parseUuid(userId, 'user_id') }),
-    ...(expiresAt !== undefined && { expiresAt: parseTime(expiresAt) }),
-    ...(uses !== undefined && { uses: parsePositive(uses, 'uses') }),
+    amount: amount === undefined ? undefined : parsePositive(amount, 'amount'),
+    customerId: customerId === undefined ? undefined : parseUuid(customerId, 'customer_id'),
+    userId: userId === undefined ? undefined : parseUuid(userId, 'user_id'),
+    expiresAt: expiresAt === undefined ? undefined : parseTime(expiresAt),
+    uses: uses === undefined ? undefined : parsePositive(uses, 'uses'),
   }
 }
 
 /**
- * What a signature vouches for. `tee?quantity=2` and `tee:2` are two texts: they are answered differently, and a
- * signature that spoke for both would have to weigh a quantity in the query against one in the path. The two
- * spellings of one sku, and the aliases of one parameter, come to one text.
+ * The text that is signed. `tee?quantity=2` and `tee:2` have different texts: they are answered differently, and a
+ * signature valid for both would need a rule for a quantity in the query beside one in the path. The two spellings of
+ * one sku, and the aliases of one parameter, have the same text.
  */
 function coveredText({ items, parameters }: ReadLink): string {
-  const path = items.form === 'bare' ? printItem(items.sku) : printPermalink(items.cart)
-  return JSON.stringify([COVERED_VERSION, path, [...parameters.covered]])
+  return JSON.stringify([COVERED_VERSION, formatItems(items), [...parameters.covered]])
 }
 
 function mac(text: string, secret: string): string {

@@ -1,6 +1,6 @@
 import type { Session } from '../dots/messages.ts'
 import { hasCode } from '../errors.ts'
-import { type Cart, parseItems, printPermalink } from '../links/cart.ts'
+import { type Cart, formatPermalink, parseItems } from '../links/cart.ts'
 import { isOwnMetadataKey, MAX_METADATA_KEYS, MAX_METADATA_VALUE_LENGTH } from '../metadata.ts'
 
 /** The id of a checkout as the service makes it: a random UUID (RFC 9562, version 4), in lower case. */
@@ -17,24 +17,28 @@ export interface OwnMetadata {
   linkId: string | undefined
 }
 
-/**
- * A session's metadata, most needed first since the number of keys is bounded: what rebuilds a lost store, then
- * `others` in their order. Of two values for one key the first counts; a value too long is left out, never cut.
- */
-export function sessionMetadata(
-  own: OwnMetadata,
-  ...others: Readonly<Record<string, string>>[]
-): Record<string, string> {
-  const wishes: [string, string][] = [
-    ['checkout_id', own.checkoutId],
-    ...itemsMetadata(own.cart),
-    ['amount_total', String(own.amountTotal)],
-    ...(own.linkId === undefined ? [] : [['link', own.linkId] satisfies [string, string]]),
-    ...others.flatMap((other) => Object.entries(other)),
+/** The service's own entries of a session's metadata, the most needed first since the number of keys is bounded. */
+export function ownMetadata({ checkoutId, cart, amountTotal, linkId }: OwnMetadata): Record<string, string> {
+  const entries: [string, string][] = [
+    ['checkout_id', checkoutId],
+    ...itemsMetadata(cart),
+    ['amount_total', String(amountTotal)],
   ]
+  if (linkId !== undefined) entries.push(['link', linkId])
+  return Object.fromEntries(entries.slice(0, MAX_METADATA_KEYS))
+}
+
+/**
+ * The merchant's entries of a session's metadata, `sources` in their order, as far as there are `room` keys for them.
+ * Of two values for one key the first counts; a value too long is left out, never cut.
+ */
+export function merchantMetadata(
+  room: number,
+  ...sources: Readonly<Record<string, string>>[]
+): Record<string, string> {
   const metadata = new Map<string, string>()
-  for (const [key, value] of wishes) {
-    if (metadata.size === MAX_METADATA_KEYS) break
+  for (const [key, value] of sources.flatMap((source) => Object.entries(source))) {
+    if (metadata.size >= room) break
     if (!metadata.has(key) && value.length <= MAX_METADATA_VALUE_LENGTH) metadata.set(key, value)
   }
   return Object.fromEntries(metadata)
@@ -42,11 +46,11 @@ export function sessionMetadata(
 
 /** `items`, `items_2`, …: the permalink form, cut at the longest value and to be joined again as it is. */
 function itemsMetadata(cart: Cart): [string, string][] {
-  const parts = printPermalink(cart).match(new RegExp(`.{1,${MAX_METADATA_VALUE_LENGTH}}`, 'g')) ?? []
+  const parts = formatPermalink(cart).match(new RegExp(`.{1,${MAX_METADATA_VALUE_LENGTH}}`, 'g')) ?? []
   return parts.map((part, index) => [index === 0 ? 'items' : `items_${index + 1}`, part])
 }
 
-/** Reads back what {@link sessionMetadata} wrote; undefined for a session that is not of this service's making. */
+/** Reads back what {@link ownMetadata} wrote; undefined for a session that this service did not make. */
 export function readOwnMetadata(session: Session): OwnMetadata | undefined {
   const metadata = textMetadata(session)
   const checkoutId = metadata.checkout_id
@@ -66,13 +70,13 @@ export function readOwnMetadata(session: Session): OwnMetadata | undefined {
   }
 }
 
-/** A session's metadata without what the service itself put there: the product's own and the link's. */
-export function merchantMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !isOwnMetadataKey(key)))
+/** A session's metadata without the service's own entries: the product's and the link's. */
+export function readMerchantMetadata(session: Session): Record<string, string> {
+  return Object.fromEntries(Object.entries(textMetadata(session)).filter(([key]) => !isOwnMetadataKey(key)))
 }
 
 /** The entries of a session's metadata that are texts, as ours are. */
-export function textMetadata(session: Session): Record<string, string> {
+function textMetadata(session: Session): Record<string, string> {
   return Object.fromEntries(
     Object.entries(session.metadata ?? {}).filter(
       (entry): entry is [string, string] => typeof entry[1] === 'string',

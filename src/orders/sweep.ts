@@ -1,136 +1,151 @@
-import { hasCode } from '../errors.ts'
+import type { DotsClient } from '../dots/client.ts'
+import { hasCode, isDotsError, type Log } from '../errors.ts'
 import type { Checkout } from '../store/checkout.ts'
-import { processDueEvents } from './dots-events.ts'
-import { parseWalk, type Walk } from './session-list.ts'
-import { giveUpLost, walkSessions } from './session-walk.ts'
-import { settleCheckout } from './settle-checkout.ts'
-import {
-  AFTER_CLICK_MS,
-  ago,
-  HOUR_MS,
-  MINUTE_MS,
-  pace,
-  SWEEP_TURN,
-  type Sweep,
-  takeTurn,
-} from './sweep-turn.ts'
+import type { Store } from '../store/open-store.ts'
+import { AFTER_CLICK_MS, type Backfill } from './backfill.ts'
+import type { BackfillCursor, Lease } from './lease.ts'
+import type { Settle } from './settle.ts'
 
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 /** Dots takes a moment to call a session expired. */
 const AFTER_EXPIRY_MS = 30_000
-/** How long a session that Dots still calls open after its end is left alone before it is asked after again. */
-const ASK_AGAIN_MS = 10 * MINUTE_MS
-/** The list is walked this often even when nothing is missed: a row may be missing without anybody knowing. */
-const WALK_EVERY_MS = HOUR_MS
-/** Sessions live three hours at the most: what was older at the last walk had ended by then, and was seen. */
-const WALK_BACK_MS = 4 * HOUR_MS
+/** How long before a session that Dots still calls open past its expiry is checked again. */
+const RECHECK_MS = 10 * MINUTE_MS
+/** The list is read this often even when nothing is missing: a row may be missing without anybody knowing. */
+const BACKFILL_INTERVAL_MS = HOUR_MS
+/** Between two backfills while something is missing: each costs Dots some calls. */
+const MIN_BACKFILL_INTERVAL_MS = 5 * MINUTE_MS
+/** Sessions live three hours at the most: what was older at the last backfill had ended by then, and was seen. */
+const BACKFILL_OVERLAP_MS = 4 * HOUR_MS
+/** Our clock and Dots' may differ by so much. */
+const CLOCK_SKEW_MS = 10 * MINUTE_MS
 /** As long as Svix may send an event again, and then some. */
 const KEEP_EVENTS_MS = 7 * DAY_MS
-/** Between two walks while something is missed: each costs Dots some calls. */
-const WALK_SPACING_MS = 5 * MINUTE_MS
-/** Our clock and Dots' may differ by so much. */
-const CLOCKS_MS = 10 * MINUTE_MS
-/** A day after it was put together nobody comes back for a selection. */
-const KEEP_SELECTIONS_MS = DAY_MS
+/** A day after it was put together nobody comes back for a saved cart. */
+const KEEP_SAVED_CARTS_MS = DAY_MS
 const BATCH = 50
-/** Of what a walk leaves open, so many are put off at once; the next walk takes the rest. */
-const MOST_LEFT_OPEN = 10_000
-const WALKED = 'walked '
+/** Of what a backfill leaves open, so many are marked as checked at once; the next one takes the rest. */
+const MAX_MARKED = 10_000
 
-/** `busy`: another process has the turn. */
+interface SweepOptions {
+  store: Store
+  dots: DotsClient
+  settle: Settle
+  lease: Lease
+  backfill: Backfill
+  log: Log
+  now: () => Date
+}
+
+/** `busy`: another process has the lease. */
 export type SweepOutcome = 'swept' | 'busy' | 'stopped'
 
-/**
- * One round: takes up waiting events, asks after checkouts that should have ended, and looks for lost ones in Dots'
- * list. Where Dots does not answer, the round ends and the next one goes on.
- *
- * @throws StoreError, DotsError
- */
-export async function sweep(deps: Sweep, signal: AbortSignal): Promise<SweepOutcome> {
-  if (!(await takeTurn(deps))) return 'busy'
-  try {
-    await deps.store.events.prune(ago(deps, KEEP_EVENTS_MS))
-    await deps.store.selections.prune(ago(deps, KEEP_SELECTIONS_MS))
-    await processDueEvents(deps, signal)
-    const overdue = await askOverdue(deps, signal)
-    await walkIfNeeded(deps, overdue, signal)
+/** What finds the payments that neither the buyer's return nor an event has told of. */
+export function sweepService({ store, dots, settle, lease, backfill, log, now }: SweepOptions) {
+  const { checkouts, events, savedCarts } = store
+  const ago = (ms: number) => new Date(now().getTime() - ms).toISOString()
+  const overdueNow = () => ({ before: ago(AFTER_EXPIRY_MS), checkedBefore: ago(RECHECK_MS) })
+  // Whatever Dots calls it: a day past its expiry it is not checked any more. Were it paid after all, a backfill finds it.
+  const isLongExpired = ({ expiresAt }: Checkout) => (expiresAt ?? '') < ago(DAY_MS)
+
+  /**
+   * One run: checks the checkouts that should have ended, and looks for lost ones in Dots' list. Where Dots does not
+   * answer, the run ends and the next one continues.
+   *
+   * @throws StoreError
+   */
+  async function sweep(signal: AbortSignal): Promise<SweepOutcome> {
+    if (!(await lease.acquire())) return 'busy'
+    try {
+      await events.prune(ago(KEEP_EVENTS_MS))
+      await savedCarts.prune(ago(KEEP_SAVED_CARTS_MS))
+      await backfillIfNeeded(await checkExpired(signal), signal)
+    } catch (error) {
+      if (!isDotsError(error)) throw error
+      log[error.logLevel](
+        { event: 'sweep.interrupted', ...error.details, code: error.code },
+        'sweep interrupted: Dots did not answer; the next run continues',
+      )
+    } finally {
+      await lease.release()
+    }
     return signal.aborted ? 'stopped' : 'swept'
-  } finally {
-    await deps.store.leases.release(SWEEP_TURN, deps.holder)
   }
-}
 
-/**
- * Asks after open checkouts past their end, a batch a round: a buyer who paid and closed the tab is found here at the
- * latest. Where there are more, the walk through the list settles a hundred with each call; gives back the oldest then.
- */
-async function askOverdue(deps: Sweep, signal: AbortSignal): Promise<Checkout | undefined> {
-  const times = { before: ago(deps, AFTER_EXPIRY_MS), askedBefore: ago(deps, ASK_AGAIN_MS) }
-  const overdue = await deps.store.checkouts.overdue(times, BATCH)
-  if (overdue.length === BATCH) return overdue[0]
-  for (const checkout of overdue) {
-    await pace(deps, signal)
-    if (signal.aborted || !(await takeTurn(deps))) return undefined
-    await askAfter(deps, checkout)
-  }
-  return undefined
-}
-
-async function askAfter(deps: Sweep, checkout: Checkout): Promise<void> {
-  const { dots, settle, store } = deps
-  // It is noted before the question: a session that always fails must not stand in the way of the others.
-  await store.checkouts.recordAsked(checkout.id)
-  const isLongGone = (checkout.expiresAt ?? '') < ago(deps, DAY_MS)
-  try {
-    // Without an id nobody can be asked about it; the walks through the list would have met it by now.
-    if (checkout.sessionId !== null) {
-      const session = await dots.getCheckoutSession(checkout.sessionId, 'background')
-      await settleCheckout(settle, checkout, session)
+  /**
+   * Checks open checkouts past their expiry one by one: a buyer who paid and closed the tab is found here at the latest.
+   * Where there are more than a batch, none is: a backfill settles a hundred with each call.
+   */
+  async function checkExpired(signal: AbortSignal): Promise<{ hasMore: boolean; oldestCreatedAt?: string }> {
+    const overdue = await checkouts.overdue(overdueNow(), BATCH)
+    if (overdue.length === BATCH) return { hasMore: true, oldestCreatedAt: overdue[0]?.createdAt }
+    for (const checkout of overdue) {
+      if (!(await lease.nextCall(signal))) break
+      await checkSession(checkout)
     }
-  } catch (error) {
-    if (!hasCode(error, 'dots-request-refused', 'dots-not-found')) throw error
-    settle.log.warn({ code: error.code, checkout: checkout.id }, 'Dots does not answer for a session')
+    return { hasMore: false }
   }
-  // Whatever Dots calls it: a day past its end it is asked after no more. Were it paid after all, a walk would tell.
-  if (isLongGone) await store.checkouts.recordExpiry(checkout.id)
-}
 
-/** Looks for what is lost in Dots' list: soon where something is known to be missing, and now and then in any case. */
-async function walkIfNeeded(deps: Sweep, overdue: Checkout | undefined, signal: AbortSignal): Promise<void> {
-  const { store, settle } = deps
-  const note = await store.leases.readNote(SWEEP_TURN)
-  let walk = parseWalk(note)
-  if (walk === undefined) {
-    const walked = note?.startsWith(WALKED) ? note.slice(WALKED.length) : undefined
-    const lastWalk = walked ?? new Date(0).toISOString()
-    const [unfinished] = await store.checkouts.unfinished(ago(deps, AFTER_CLICK_MS), 1)
-    const missed = [unfinished, overdue].filter((checkout) => checkout !== undefined)
-    const isMissed = missed.length > 0 || (await store.events.countPending(lastWalk)) > 0
-    if (lastWalk > ago(deps, isMissed ? WALK_SPACING_MS : WALK_EVERY_MS)) return
-    // A service that stood still for a day goes back to where it stopped.
-    const seenUntil = Date.parse(walked ?? ago(deps, 0)) - WALK_BACK_MS
-    const since = Math.min(seenUntil, ...missed.map(({ createdAt }) => Date.parse(createdAt)))
-    walk = {
-      since: new Date(since - CLOCKS_MS).toISOString(),
-      startedAt: settle.now().toISOString(),
+  async function checkSession(checkout: Checkout): Promise<void> {
+    // Recorded before the call: a session that always fails must not keep the others from being checked.
+    await checkouts.markChecked(checkout.id)
+    const isLast = isLongExpired(checkout)
+    try {
+      // Without a session id there is nothing to ask Dots for; the backfills would have found it by now.
+      if (checkout.sessionId !== null) {
+        await settle(checkout, await dots.getCheckoutSession(checkout.sessionId, 'background'), log)
+      }
+    } catch (error) {
+      if (!hasCode(error, 'dots-request-refused', 'dots-not-found')) throw error
+      log.warn(
+        { event: 'sweep.session-unknown', code: error.code, checkout: checkout.id },
+        'Dots does not know the session of a checkout',
+      )
+    }
+    if (isLast) await checkouts.recordExpiry(checkout.id)
+  }
+
+  /** Reads Dots' list: soon where something is known to be missing, and now and then in any case. */
+  async function backfillIfNeeded(
+    expired: { hasMore: boolean; oldestCreatedAt?: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { completedAt, backfill: interrupted } = await lease.readCursor()
+    const cursor = interrupted ?? (await newBackfill(completedAt, expired))
+    if (cursor === undefined) return
+    const saveCursor = (next: BackfillCursor) => lease.writeCursor({ completedAt, backfill: next })
+    if (!(await backfill.run(cursor, signal, { saveCursor }))) return
+    await backfill.failUnresolved(cursor)
+    await markCheckedByBackfill(cursor)
+    await lease.writeCursor({ completedAt: cursor.startedAt })
+  }
+
+  /** Where a backfill has to begin; undefined where none is due. */
+  async function newBackfill(
+    completedAt: string | undefined,
+    expired: { hasMore: boolean; oldestCreatedAt?: string },
+  ): Promise<BackfillCursor | undefined> {
+    const [unresolved] = await checkouts.unresolved(ago(AFTER_CLICK_MS), 1)
+    const last = completedAt ?? new Date(0).toISOString()
+    const isMissing = unresolved !== undefined || expired.hasMore || (await events.countPending(last)) > 0
+    if (last > ago(isMissing ? MIN_BACKFILL_INTERVAL_MS : BACKFILL_INTERVAL_MS)) return undefined
+    // A service that was down for a day goes back to where it stopped.
+    const seenUntil = Date.parse(completedAt ?? ago(0)) - BACKFILL_OVERLAP_MS
+    const missing = [unresolved?.createdAt, expired.oldestCreatedAt].filter((time) => time !== undefined)
+    const since = Math.min(seenUntil, ...missing.map((time) => Date.parse(time)))
+    return { since: new Date(since - CLOCK_SKEW_MS).toISOString(), startedAt: now().toISOString() }
+  }
+
+  /** What a whole backfill has not settled is checked one by one, but not before its time comes round again. */
+  async function markCheckedByBackfill({ since }: BackfillCursor): Promise<void> {
+    for (const checkout of await checkouts.overdue(overdueNow(), MAX_MARKED)) {
+      if (checkout.createdAt < since) continue
+      if (isLongExpired(checkout)) await checkouts.recordExpiry(checkout.id)
+      else await checkouts.markChecked(checkout.id)
     }
   }
-  const keep = (place: Walk) => store.leases.writeNote(SWEEP_TURN, JSON.stringify(place))
-  if (await walkSessions(deps, walk, signal, { keep })) {
-    await giveUpLost(deps, walk)
-    await askedByWalk(deps, walk)
-    await store.leases.writeNote(SWEEP_TURN, `${WALKED}${walk.startedAt}`)
-  }
-}
 
-/** What a whole walk has not settled is asked after one by one, but not before its time comes round again. */
-async function askedByWalk(deps: Sweep, walk: Walk): Promise<void> {
-  const { checkouts } = deps.store
-  const times = { before: ago(deps, AFTER_EXPIRY_MS), askedBefore: ago(deps, ASK_AGAIN_MS) }
-  const isLongGone = (checkout: Checkout) => (checkout.expiresAt ?? '') < ago(deps, DAY_MS)
-  for (const checkout of await checkouts.overdue(times, MOST_LEFT_OPEN)) {
-    if (checkout.createdAt < walk.since) continue
-    if (isLongGone(checkout)) await checkouts.recordExpiry(checkout.id)
-    else await checkouts.recordAsked(checkout.id)
-  }
+  return sweep
 }

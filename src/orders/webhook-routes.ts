@@ -1,27 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
+import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { StoreError } from '../store/store.ts'
-import { type DotsEvents, hintsOf, processEvent } from './dots-events.ts'
+import type { Events } from './events.ts'
 
 /** Events are thin; this is far more than any. */
-const LARGEST_EVENT = 256 * 1024
-/** An answer is promised within a second: what takes longer goes on behind it, and is kept in the store anyway. */
-const SETTLE_AT_ONCE_MS = 700
+const MAX_EVENT_BYTES = 256 * 1024
+/** The sender gets its response within a second: what takes longer continues in the background, from the store. */
+const PROCESS_AT_ONCE_MS = 700
 
 /** The same bytes for every reason: a forger learns nothing from them. */
 const NOT_SIGNED = { error: 'not signed' }
 
-/** `POST /webhooks/dots`, where Dots' events arrive, delivered and signed by Svix. */
+/** `POST /webhooks/dots`, where Dots' events arrive, delivered and signed by Svix. All of the secrets are accepted. */
 export async function webhookRoutes(
   app: FastifyInstance,
-  { secrets, events }: { secrets: readonly string[]; events: DotsEvents },
+  { config, events }: { config: Pick<Config, 'dots'>; events: Events },
 ): Promise<void> {
-  const verifiers = secrets.map((secret) => new Webhook(secret))
+  const verifiers = config.dots.webhookSecrets.map((secret) => new Webhook(secret))
   // The signature covers the bytes as they came, so nothing may parse them before.
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: LARGEST_EVENT }, (_request, body, done) => {
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_EVENT_BYTES }, (_request, body, done) => {
     done(null, body)
   })
   // What cannot even be read, such as a broken content type, is not signed either.
@@ -30,26 +31,24 @@ export async function webhookRoutes(
     return refuse(request, reply)
   })
 
-  app.post('/webhooks/dots', { bodyLimit: LARGEST_EVENT }, async (request, reply) => {
+  app.post('/webhooks/dots', { bodyLimit: MAX_EVENT_BYTES }, async (request, reply) => {
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
     const id = verifiedId(verifiers, body, request.headers)
     if (id === undefined) return refuse(request, reply)
     try {
-      const outcome = await events.store.events.recordEvent(id, hintsOf(parseJson(body)))
-      request.facts.event = outcome
-      if (outcome === 'new') {
-        const work = processEvent(events, id).catch((error: unknown) => {
-          // It stays in the store as pending, so nothing is lost with this.
-          const facts = error instanceof StoreError ? { code: error.code } : { err: error }
-          request.log.error(facts, 'an event was kept and could not be settled at once')
+      const event = await events.receive(id, parseJson(body))
+      request.logFields.webhook = event === undefined ? 'seen' : 'new'
+      if (event !== undefined) {
+        const work = events.process(event).catch((error: unknown) => {
+          // It is in the store as pending, so nothing is lost with this.
+          const details = error instanceof StoreError ? { code: error.code } : { err: error }
+          request.log.error({ event: 'event.failed', ...details }, 'event stored, but not processed yet')
         })
-        await Promise.race([work, sleep(SETTLE_AT_ONCE_MS, undefined, { ref: false })])
+        await Promise.race([work, sleep(PROCESS_AT_ONCE_MS, undefined, { ref: false })])
       }
     } catch (error) {
-      if (error instanceof StoreError) {
-        throw new AppError('event-not-stored', { cause: error, details: { storeCode: error.code } })
-      }
-      throw error
+      if (!(error instanceof StoreError)) throw error
+      throw new AppError('event-not-stored', { cause: error, details: { storeCode: error.code } })
     }
     return reply.send({ received: true })
   })
@@ -70,9 +69,7 @@ type Headers = Record<string, string | string[] | undefined>
 
 /** The id of an event that one of our secrets has signed within five minutes, under either name of the headers. */
 function verifiedId(verifiers: readonly Webhook[], body: Buffer, headers: Headers): string | undefined {
-  const signed = ['svix', 'webhook']
-    .map((prefix) => signedHeaders(headers, prefix))
-    .find((candidate) => candidate !== undefined)
+  const signed = signedHeaders(headers, 'svix') ?? signedHeaders(headers, 'webhook')
   if (signed === undefined) return undefined
   for (const verifier of verifiers) {
     try {
@@ -85,7 +82,7 @@ function verifiedId(verifiers: readonly Webhook[], body: Buffer, headers: Header
   return undefined
 }
 
-function signedHeaders(headers: Headers, prefix: string) {
+function signedHeaders(headers: Headers, prefix: 'svix' | 'webhook') {
   const [id, timestamp, signature] = ['id', 'timestamp', 'signature'].map(
     (name) => headers[`${prefix}-${name}`],
   )
@@ -98,7 +95,7 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'))
   } catch {
-    // Signed, and still no JSON: kept by its id, and leads nowhere.
+    // Signed, and still no JSON: its id is stored, and it names nothing.
     return undefined
   }
 }

@@ -18,7 +18,8 @@ export function parseHex(hex: string): Rgb | undefined {
   return [Number.parseInt(red, 16), Number.parseInt(green, 16), Number.parseInt(blue, 16)]
 }
 
-function toHex(color: Rgb): string {
+/** The colour as `#rrggbb`. */
+export function toHex(color: Rgb): string {
   return `#${color.map((part) => part.toString(16).padStart(2, '0')).join('')}`
 }
 
@@ -60,11 +61,10 @@ function mix(color: Rgb, target: Rgb, share: number): Rgb {
   return [part(color[0], target[0]), part(color[1], target[1]), part(color[2], target[2])]
 }
 
-/** The accent of a shop that names none, or one that is no `#rrggbb`. */
-export const DEFAULT_ACCENT: Rgb = [29, 107, 79]
+// A calm green that reads well on white and on near-black.
+const DEFAULT_ACCENT: Rgb = [29, 107, 79]
 
-/** The two colours of a button in the shop's accent, as `#rrggbb`. */
-export function buttonColors(accent: string | undefined): { background: string; text: string } {
-  const color = parseHex(accent ?? '') ?? DEFAULT_ACCENT
-  return { background: toHex(color), text: textOn(color) }
+/** The shop's accent; the default one where it has none, or one that is no `#rrggbb`. */
+export function accentOf(hex: string | undefined): Rgb {
+  return parseHex(hex ?? '') ?? DEFAULT_ACCENT
 }

@@ -1,15 +1,20 @@
 import { html } from 'ghtml'
-import { mailtoUrl, webUrl } from './link.ts'
-import type { Shop } from './shop.ts'
+import type { Shop } from '../config.ts'
 import { stylesheetPath } from './stylesheet.ts'
+import { text } from './text.ts'
 
-export interface LayoutParts {
+/** When a page goes to a URL without a script. The URL must be safe to send a browser to. */
+export interface Refresh {
+  seconds: number
+  url: string
+}
+
+interface LayoutParts {
   /** Stands before the shop's name in the browser's tab. */
   title: string
   /** A fragment made with `html`: it is not escaped again. */
   body: string
-  /** Reloads the page after the seconds, or goes to the url, without a script. */
-  refresh?: { seconds: number; url?: string }
+  refresh?: Refresh
   /** Search engines may list the page; by default they are asked not to. */
   index?: boolean
   /** A fragment for the head, made with `html`: it is not escaped again. */
@@ -21,31 +26,32 @@ export interface LayoutParts {
 /**
  * The whole document of a page: head, the shop's name, the body in `main`, the merchant's contact. It needs no
  * script and no inline style, so that a policy without `unsafe-inline` holds. Never throws.
+ *
+ * All text is escaped. URLs are printed as they are: configuration, catalog and the Dots client have checked them.
  */
 export function layout(shop: Shop, { title, body, refresh, index, head, wide }: LayoutParts): string {
-  const contact = mailtoUrl(shop.supportEmail)
-  const logo = webUrl(shop, shop.logoUrl)
+  const { name, logoUrl, supportEmail } = shop
   return html`<!doctype html>
-<html lang="en">
+<html lang="${text.lang}">
 <head>
 <meta charset="utf-8">
-<title>${title} · ${shop.name}</title>
+<title>${title} · ${name}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-!${index === true ? '' : '<meta name="robots" content="noindex">'}
-!${refresh === undefined ? '' : refreshTag(shop, refresh)}
+!${index ? '' : '<meta name="robots" content="noindex">'}
+!${refresh && html`<meta http-equiv="refresh" content="${Math.max(1, Math.ceil(refresh.seconds))}; url=${refresh.url}">`}
 <link rel="stylesheet" href="${stylesheetPath(shop)}">
-!${head ?? ''}
+!${head}
 </head>
-<body class="${wide === true ? 'wide' : 'narrow'}">
+<body class="${wide ? 'wide' : 'narrow'}">
 <header class="masthead">
-<a class="shop" href="/">!${logo === undefined ? '' : html`<img src="${logo}" alt="" height="32">`}<span dir="auto">${shop.name}</span></a>
+<a class="shop" href="/">!${logoUrl && html`<img src="${logoUrl}" alt="" height="32">`}<span dir="auto">${name}</span></a>
 </header>
 <main>
 !${body}
 </main>
 <footer class="colophon">
-!${contact === undefined ? '' : html`<p>Questions? <a href="${contact}">${shop.supportEmail}</a></p>`}
+!${supportEmail && html`<p>${text.questions} <a href="${mailtoUrl(supportEmail)}">${supportEmail}</a></p>`}
 <p class="maker">dots-buy-links</p>
 </footer>
 </body>
@@ -53,10 +59,51 @@ export function layout(shop: Shop, { title, body, refresh, index, head, wide }: 
 `
 }
 
-function refreshTag(shop: Shop, { seconds, url }: { seconds: number; url?: string }): string {
-  const target = webUrl(shop, url)
-  // A refused address must not turn into a page that reloads itself instead.
-  if (!Number.isFinite(seconds) || (url !== undefined && target === undefined)) return ''
-  const wait = Math.max(1, Math.ceil(seconds))
-  return html`<meta http-equiv="refresh" content="${target === undefined ? wait : `${wait}; url=${target}`}">`
+/** A `mailto:` link (RFC 6068) to an email that the configuration has checked. */
+export function mailtoUrl(email: string, subject?: string): string {
+  const to = `mailto:${encodeURIComponent(email).replace('%40', '@')}`
+  return subject === undefined ? to : `${to}?subject=${encodeURIComponent(subject.toWellFormed())}`
+}
+
+interface MessageCard {
+  heading: string
+  /** Small line above the heading. */
+  kicker?: string
+  /** A fragment made with `html`: it is not escaped again. */
+  content: string
+  reference?: { label: string; value: string }
+  /** Draws the tick of a payment that is complete. */
+  tick?: boolean
+}
+
+const TICK =
+  '<svg class="tick" viewBox="0 0 24 24" width="44" height="44" aria-hidden="true" focusable="false">' +
+  '<path d="M5 12.5l4.6 4.6L19 7.6" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>'
+
+/** The card that holds a page's one message, its heading the only `h1`. */
+export function messageCard({ heading, kicker, content, reference, tick }: MessageCard): string {
+  return html`<article class="card" aria-labelledby="heading">
+!${tick ? TICK : ''}
+!${kicker && html`<p class="kicker">${kicker}</p>`}
+<h1 id="heading">${heading}</h1>
+!${content}
+!${reference && html`<p class="reference">${reference.label} <code>${reference.value}</code></p>`}
+</article>`
+}
+
+export interface Action {
+  label: string
+  /** The action is left out where there is none. */
+  url?: string
+}
+
+/** The links under a message: the first action as a button, and last the shop. */
+export function actionLinks(actions: readonly Action[], { toShop = true } = {}): string {
+  const links = actions
+    .filter(({ url }) => url !== undefined)
+    .map(
+      ({ label, url }, index) =>
+        html`<a class="${index === 0 ? 'button' : 'quiet'}" href="${url}" rel="nofollow">${label}</a>`,
+    )
+  return html`<p class="actions">!${links}!${toShop ? html`<a class="quiet" href="/">${text.goToShop}</a>` : ''}</p>`
 }

@@ -1,11 +1,11 @@
-/** What a buyer reads whose browser asks for nothing that we know. */
+/** For buyers whose browsers ask for no locale that Intl knows. */
 export const DEFAULT_LOCALE = 'en-US'
 
 // Locales come from strangers and a formatter weighs tens of kilobytes: this bounds them at a few megabytes.
 const MAX_FORMATTERS = 100
 
-// Browsers send well under a hundred characters; what stands beyond is not worth parsing.
-const MAX_ACCEPT_LANGUAGE_LENGTH = 500
+// Browsers send fewer than ten languages; a request could hold thousands.
+const MAX_LANGUAGES = 20
 
 const formatters = new Map<string, Intl.NumberFormat>()
 
@@ -62,29 +62,15 @@ export function formatCount(count: number, locale: string): string {
 }
 
 /**
- * The buyer's most wanted locale of those that Intl knows, from an `Accept-Language` header (RFC 9110, 12.5.4).
- * Extensions are cut off, since they change digits and calendars. Safe for any input; `en-US` for none.
+ * The first locale that Intl knows among the buyer's languages, which come most wanted first (`request.languages()`).
+ * Extensions are cut off, since they change digits and calendars. `en-US` where none is known. Never throws.
  */
-export function bestLocale(acceptLanguage: string | undefined): string {
-  if (acceptLanguage === undefined) return DEFAULT_LOCALE
-  const wishes = acceptLanguage
-    .slice(0, MAX_ACCEPT_LANGUAGE_LENGTH)
-    .split(',')
-    .map(parseWish)
-    .filter((wish) => wish.weight > 0)
-    .sort((a, b) => b.weight - a.weight)
-  for (const { tag } of wishes) {
+export function bestLocale(languages: readonly string[]): string {
+  for (const tag of languages.slice(0, MAX_LANGUAGES)) {
     const locale = knownLocale(tag)
     if (locale !== undefined) return locale
   }
   return DEFAULT_LOCALE
-}
-
-function parseWish(part: string): { tag: string; weight: number } {
-  const [tag = '', ...parameters] = part.split(';').map((piece) => piece.trim())
-  const weight = parameters.find((parameter) => /^q=/i.test(parameter))
-  if (weight === undefined) return { tag, weight: 1 }
-  return { tag, weight: /^q=(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/i.test(weight) ? Number(weight.slice(2)) : 0 }
 }
 
 function knownLocale(tag: string): string | undefined {

@@ -1,10 +1,11 @@
 import { html } from 'ghtml'
 import { DEFAULT_LOCALE, formatCount, formatMoney } from './money.ts'
+import { text } from './text.ts'
 
 export interface OrderItem {
   name: string
   quantity: number
-  /** Cents, for one unit; null where it is not known any more. */
+  /** Cents, for one unit; null where it is no longer known. */
   amount: number | null
 }
 
@@ -30,15 +31,15 @@ export function orderSummary({
     const count = formatCount(quantity, locale)
     const each = currency === undefined || amount === null ? count : `${count} × ${money(amount)}`
     return html`<tr><th scope="row"><span dir="auto">${name}</span>!${
-      quantity === 1 ? '' : html`<span class="each">Quantity: <bdi>${each}</bdi></span>`
+      quantity === 1 ? '' : html`<span class="each">${text.order.quantity} <bdi>${each}</bdi></span>`
     }</th><td><bdi>${amount === null ? '' : money(amount * quantity)}</bdi></td></tr>`
   })
-  return html`<table class="order" aria-label="Your order">
+  return html`<table class="order" aria-label="${text.order.label}">
 <tbody>!${rows}</tbody>
 !${
     amountTotal === undefined || currency === undefined
       ? ''
-      : html`<tfoot><tr><th scope="row">Total</th><td><bdi>${money(amountTotal)}</bdi></td></tr></tfoot>`
+      : html`<tfoot><tr><th scope="row">${text.order.total}</th><td><bdi>${money(amountTotal)}</bdi></td></tr></tfoot>`
   }
 </table>`
 }

@@ -1,29 +1,17 @@
 import { html } from 'ghtml'
+import type { Shop } from '../config.ts'
 import { layout } from './layout.ts'
-import { absoluteWebUrl, webUrl } from './link.ts'
 import { formatCount, formatMoney } from './money.ts'
-import type { Shop } from './shop.ts'
-
-export interface WindowProduct {
-  sku: string
-  name: string
-  description?: string
-  image?: string
-  /** Cents. */
-  amount: number
-  currency: string
-  buyUrl: string
-  /** The product's own page; its name then leads there. */
-  pageUrl?: string
-}
+import type { ShownProduct } from './product.ts'
+import { text } from './text.ts'
 
 export interface ShopWindow {
-  products: readonly WindowProduct[]
+  products: readonly ShownProduct[]
   /** Counted from 1. */
   page: number
   pages: number
   locale: string
-  /** A fragment made with `html`, to stand above the products. */
+  /** A fragment made with `html`, shown above the products. */
   notice?: string
 }
 
@@ -32,46 +20,40 @@ const EAGER_PICTURES = 6
 
 /** All that is for sale, a page at a time. Buy is a link, so that it can be copied, shared and opened in a tab. */
 export function shopWindowPage(shop: Shop, { products, page, pages, locale, notice }: ShopWindow): string {
-  const title = page > 1 ? `Products, page ${formatCount(page, locale)}` : 'Products'
-  const withPictures = products.some(({ image }) => webUrl(shop, image) !== undefined)
-  const cards = products.map((product, index) => productCard(shop, product, { locale, withPictures, index }))
-  const body = html`!${notice}<h1>Products</h1>
-!${
-    cards.length === 0
-      ? '<p class="card lead">There is nothing on the shelf right now. Please come back soon.</p>'
-      : html`<ul class="shelf" role="list">!${cards}</ul>`
-  }
-!${pagination(page, pages, locale)}`
-  const canonical = absoluteWebUrl(shop, pagePath(page))
-  const head = canonical === undefined ? '' : html`<link rel="canonical" href="${canonical}">`
-  return layout(shop, { title, body, head, index: true, wide: true })
+  const words = text.shopWindow
+  const hasPictures = products.some(({ images }) => images?.length)
+  const cards = products.map((product, index) =>
+    productCard(product, hasPictures ? picture(product, index) : '', locale),
+  )
+  const body = html`!${notice}<h1>${words.title}</h1>
+!${cards.length === 0 ? html`<p class="card lead">${words.empty}</p>` : html`<ul class="products" role="list">!${cards}</ul>`}
+!${pages > 1 ? pagination(page, pages, locale) : ''}`
+  return layout(shop, {
+    title: page > 1 ? words.titleOfPage(formatCount(page, locale)) : words.title,
+    body,
+    head: html`<link rel="canonical" href="${shop.publicUrl}${pagePath(page)}">`,
+    index: true,
+    wide: true,
+  })
 }
 
-interface Placement {
-  locale: string
-  withPictures: boolean
-  index: number
-}
-
-function productCard(shop: Shop, product: WindowProduct, { locale, withPictures, index }: Placement): string {
-  const buy = webUrl(shop, product.buyUrl)
-  const own = webUrl(shop, product.pageUrl)
-  const name = html`<span dir="auto">${product.name}</span>`
+function productCard(product: ShownProduct, image: string, locale: string): string {
+  const { name, token, description, amount, currency } = product
   return html`<li class="product">
-!${withPictures ? picture(shop, product, index) : ''}
-<div class="facts">
-<h2>!${own === undefined ? name : html`<a href="${own}">!${name}</a>`}</h2>
-!${product.description === undefined ? '' : html`<p class="description" dir="auto">${product.description}</p>`}
-<p class="offer"><bdi class="price">${formatMoney(product.amount, product.currency, locale)}</bdi>
-!${buy === undefined ? '' : html`<a class="button" href="${buy}" rel="nofollow">Buy<span class="unseen"> ${product.name}</span></a>`}</p>
+!${image}
+<div class="details">
+<h2><a href="/products/${token}"><span dir="auto">${name}</span></a></h2>
+!${description && html`<p class="description" dir="auto">${description}</p>`}
+<p class="offer"><bdi class="price">${formatMoney(amount, currency, locale)}</bdi>
+<a class="button" href="/buy/${token}" rel="nofollow">${text.shopWindow.buy}<span class="visually-hidden"> ${name}</span></a></p>
 </div>
 </li>`
 }
 
-function picture(shop: Shop, { name, image }: WindowProduct, index: number): string {
-  const src = webUrl(shop, image)
+function picture({ name, images }: ShownProduct, index: number): string {
+  const src = images?.[0]
   if (src === undefined) {
-    const [initial = ''] = name
+    const [initial] = name
     return html`<span class="picture blank" aria-hidden="true">${initial}</span>`
   }
   const loading = index < EAGER_PICTURES ? 'eager' : 'lazy'
@@ -79,11 +61,11 @@ function picture(shop: Shop, { name, image }: WindowProduct, index: number): str
 }
 
 function pagination(page: number, pages: number, locale: string): string {
-  if (pages <= 1) return ''
-  return html`<nav class="pages" aria-label="Pages">
-!${page > 1 ? html`<a rel="prev" href="${pagePath(page - 1)}">Previous</a>` : '<span></span>'}
-<span>Page ${formatCount(page, locale)} of ${formatCount(pages, locale)}</span>
-!${page < pages ? html`<a rel="next" href="${pagePath(page + 1)}">Next</a>` : '<span></span>'}
+  const words = text.shopWindow
+  return html`<nav class="pages" aria-label="${words.pages}">
+!${page > 1 ? html`<a rel="prev" href="${pagePath(page - 1)}">${words.previous}</a>` : '<span></span>'}
+<span>${words.pageOf(formatCount(page, locale), formatCount(pages, locale))}</span>
+!${page < pages ? html`<a rel="next" href="${pagePath(page + 1)}">${words.next}</a>` : '<span></span>'}
 </nav>`
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { DEFAULT_ACCENT, parseHex, type Rgb, readableOn, textOn } from './contrast.ts'
-import type { Shop } from './shop.ts'
+import { html } from 'ghtml'
+import type { Shop } from '../config.ts'
+import { accentOf, type Rgb, readableOn, textOn, toHex } from './contrast.ts'
+import { text } from './text.ts'
 
-/** A calm green that reads well on white and on near-black. */
 // Page and card of each mode. Texts and lines below are chosen against these; the accent is fitted to them.
 const LIGHT_BACKGROUNDS: readonly Rgb[] = [
   [245, 246, 247],
@@ -20,11 +21,11 @@ const DARK_TEXT_CONTRAST = 6.5
 const HASH_LENGTH = 16
 
 /**
- * The CSS of every page, in light and dark. `accent` (`#rrggbb`) fills the buttons as it is; where it stands as
- * text it is darkened or lightened until it meets AA. A missing or malformed accent is the default one.
+ * The CSS of every page, in light and dark. `accent` (`#rrggbb`) fills the buttons as it is; where text has
+ * this colour, it is darkened or lightened until it meets AA. A missing or malformed accent is the default one.
  */
 export function stylesheet(accent?: string): string {
-  const color = parseHex(accent ?? '') ?? DEFAULT_ACCENT
+  const color = accentOf(accent)
   const fill = `rgb(${color.join(' ')})`
   return `:root {
   color-scheme: light dark;
@@ -101,13 +102,13 @@ main { flex: 1; }
 .order tfoot th, .order tfoot td { font-weight: 650; font-size: 1.125rem; }
 .each { display: block; font-weight: 400; }
 
-.shelf { list-style: none; padding: 0; margin-block-start: clamp(1.5rem, 4vw, 2.5rem); display: grid; gap: clamp(1rem, 2.5vw, 1.75rem); grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
-h1 + .card { margin-block-start: 1.5rem; }
+.products { list-style: none; padding: 0; margin-block-start: clamp(1.5rem, 4vw, 2.5rem); display: grid; gap: clamp(1rem, 2.5vw, 1.75rem); grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
+main > * + * { margin-block-start: 1.5rem; }
 .product { display: flex; flex-direction: column; background: var(--card); border: 1px solid var(--line); border-radius: 1rem; overflow: hidden; }
 .picture { display: block; width: 100%; height: auto; aspect-ratio: 4 / 3; object-fit: cover; background: var(--page); color: var(--muted); }
 .blank { display: grid; place-items: center; font-size: 3rem; font-weight: 300; border-block-end: 1px solid var(--line); }
-.facts { flex: 1; display: flex; flex-direction: column; gap: 0.5rem; padding: 1.5rem; }
-.facts h2 a { color: inherit; }
+.details { flex: 1; display: flex; flex-direction: column; gap: 0.5rem; padding: 1.5rem; }
+.details h2 a { color: inherit; }
 .description { color: var(--muted); font-size: 0.9375rem; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
 .offer { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0.75rem 1rem; margin-block-start: auto; padding-block-start: 0.75rem; }
 .price { font-size: 1.1875rem; font-weight: 600; font-variant-numeric: tabular-nums; }
@@ -124,7 +125,7 @@ h1 + .card { margin-block-start: 1.5rem; }
 label { font-weight: 600; }
 input[type="number"] { width: 6.5rem; min-height: 3rem; padding: 0.5rem 0.75rem; font: inherit; color: inherit; background: var(--page); border: 1px solid var(--muted); border-radius: 0.625rem; }
 
-.unseen { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; border: 0; }
+.visually-hidden { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; border: 0; }
 @media (max-width: 26rem) { .card > .actions .button, .card form > .actions .button { width: 100%; } }
 @media print { .actions, .pages, .maker { display: none; } .card { border: 0; padding: 0; } }
 `
@@ -133,10 +134,26 @@ const paths = new WeakMap<Shop, string>()
 
 /** Where the shop's stylesheet is served: the name changes with the content, so it may be cached for ever. */
 export function stylesheetPath(shop: Shop): string {
-  const known = paths.get(shop)
-  if (known !== undefined) return known
-  const hash = createHash('sha256').update(stylesheet(shop.accentColor)).digest('hex').slice(0, HASH_LENGTH)
-  const path = `/assets/style-${hash}.css`
-  paths.set(shop, path)
+  let path = paths.get(shop)
+  if (path === undefined) {
+    const hash = createHash('sha256').update(stylesheet(shop.accentColor)).digest('hex').slice(0, HASH_LENGTH)
+    path = `/assets/style-${hash}.css`
+    paths.set(shop, path)
+  }
   return path
+}
+
+/**
+ * A buy link as a button that mail programs show: a table with inline styles, since they drop stylesheets and Outlook
+ * knows no padding on links.
+ */
+export function emailButton(link: string, accent: string | undefined): string {
+  const color = accentOf(accent)
+  const background = toHex(color)
+  return html`<table role="presentation" border="0" cellpadding="0" cellspacing="0"><tr><td align="center" bgcolor="${background}" style="border-radius:6px;background:${background}"><a href="!${attribute(link)}" target="_blank" style="display:inline-block;padding:14px 28px;font-family:Arial,sans-serif;font-size:16px;font-weight:bold;color:${textOn(color)};text-decoration:none">${text.emailButton}</a></td></tr></table>`
+}
+
+/** Escapes as little as possible: mail tools that rewrite links read `&amp;`, and some stumble over `&#61;`. */
+function attribute(value: string): string {
+  return value.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;')
 }

@@ -2,107 +2,224 @@ import etag from '@fastify/etag'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { type Product, salesLimit } from '../catalog/product.ts'
-import { keptSelection } from '../checkout/kept-selection.ts'
+import type { LiveCatalog } from '../catalog/live-catalog.ts'
+import { availability, type Product, quantityLimits, salesLimit } from '../catalog/product.ts'
+import { showSavedCart } from '../checkout/price.ts'
+import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { parseItems, printItem } from '../links/cart.ts'
-import { productPath } from '../links/product-path.ts'
+import { encodeSku, parseItems } from '../links/cart.ts'
+import { qrPng, qrSvg } from '../links/qr.ts'
 import { bestLocale } from '../pages/money.ts'
+import { productPage } from '../pages/product.ts'
 import { shopWindowPage } from '../pages/shop-window.ts'
-import { StoreError } from '../store/store.ts'
-import { productView } from './product-view.ts'
+import { stylesheet, stylesheetPath } from '../pages/stylesheet.ts'
+import type { Store } from '../store/open-store.ts'
+import { optional } from '../store/store.ts'
 
 /** A page that a phone loads in a moment; catalogs hold up to a hundred thousand products. */
-const PRODUCTS_ON_A_PAGE = 48
-/** A selection that nobody came back to in a day is forgotten; its cookie lives for hours only. */
-const SELECTION_MS = 24 * 3_600_000
+const PRODUCTS_PER_PAGE = 48
+/** How long a saved cart is shown; the browser's cookie lives for hours only. */
+const SAVED_CART_MS = 24 * 3_600_000
+
+const CACHE_FIVE_MINUTES = 'public, max-age=300'
+const CACHE_ONE_HOUR = 'public, max-age=3600'
+const CACHE_ONE_DAY = 'public, max-age=86400'
+/** A year, the longest that RFC 9111 caches are expected to keep to. */
+const CACHE_FOREVER = 'public, max-age=31536000, immutable'
+
+/** The version of the Universal Commerce Protocol that the permalinks follow. */
+const UCP_VERSION = '2026-08-25'
+
+/** Programs that draw a preview of a shared link; they look for these names in robots.txt. */
+const PREVIEW_BOTS = [
+  'facebookexternalhit',
+  'Facebot',
+  'Twitterbot',
+  'Slackbot',
+  'Slackbot-LinkExpanding',
+  'LinkedInBot',
+  'Discordbot',
+  'TelegramBot',
+  'WhatsApp',
+  'SkypeUriPreview',
+  'Pinterestbot',
+  'redditbot',
+  'Applebot',
+  'Iframely',
+]
+
+/** Crawlers find products on the product pages; a buy link is not a page, and previews of it are wanted. */
+const ROBOTS = [
+  ...PREVIEW_BOTS.map((bot) => `User-agent: ${bot}`),
+  'Allow: /',
+  '',
+  'User-agent: *',
+  'Disallow: /buy',
+  'Disallow: /success',
+  'Disallow: /cancel',
+  '',
+].join('\n')
 
 const WindowQuery = Type.Object({ page: Type.Integer({ minimum: 1, default: 1 }) })
 
-/** The pages that want to be found: the shop window and the products. */
-export const shopRoutes: FastifyPluginAsyncTypebox = async (app) => {
+export interface ShopOptions {
+  config: Pick<Config, 'linkSigningSecrets' | 'shop'>
+  catalog: Pick<LiveCatalog, 'current'>
+  store: Store
+  now: () => Date
+}
+
+/** What the public may find and keep: the shop window, products, QR codes, and the files that browsers and crawlers expect. */
+export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
+  app,
+  { config, catalog, store, now },
+) => {
+  const { shop } = config
+  const { publicUrl } = shop
+  const css = stylesheet(shop.accentColor)
+  const cssPath = stylesheetPath(shop)
   await app.register(etag)
 
   app.get('/', { schema: { querystring: WindowQuery }, attachValidation: true }, async (request, reply) => {
-    const onSale = app.catalog.current.onSale(app.now())
-    const pages = Math.max(1, Math.ceil(onSale.length / PRODUCTS_ON_A_PAGE))
-    // A page number that is none leads to the first page, where everybody else begins.
+    const onSale = catalog.current.onSale(now())
+    const pages = Math.max(1, Math.ceil(onSale.length / PRODUCTS_PER_PAGE))
+    // An invalid page number shows the first page, one that is too high the last.
     const page = request.validationError ? 1 : Math.min(request.query.page, pages)
-    const shown = onSale.slice((page - 1) * PRODUCTS_ON_A_PAGE, page * PRODUCTS_ON_A_PAGE)
+    const products = onSale.slice((page - 1) * PRODUCTS_PER_PAGE, page * PRODUCTS_PER_PAGE)
+    const locale = localeOf(request)
     return publish(
       reply,
-      shopWindowPage(app.shop, {
+      shopWindowPage(shop, {
         page,
         pages,
-        locale: localeOf(request),
-        notice: await notice(request),
-        products: shown.map(({ sku, name, description, images, amount, currency }) => ({
-          sku,
-          name,
-          amount,
-          currency,
-          buyUrl: `/buy/${printItem(sku)}`,
-          pageUrl: productPath(sku),
-          ...(description !== undefined && { description }),
-          ...(images?.[0] !== undefined && { image: images[0] }),
-        })),
+        locale,
+        notice: await savedCartNotice(request, locale),
+        products: products.map((product) => ({ ...product, token: encodeSku(product.sku) })),
       }),
     )
   })
 
   app.get<{ Params: { item: string } }>('/products/:item', async (request, reply) => {
-    const items = parseItems(request.params.item)
-    const product = items.form === 'bare' ? app.catalog.current.find(items.sku) : undefined
-    if (product === undefined) throw new AppError('unknown-sku')
-    const page = productView(app.shop, product, {
-      now: app.now(),
-      locale: localeOf(request),
-      soldOut: await isSoldOut(request, product),
-      notice: await notice(request),
-    })
-    return publish(reply, page)
+    const product = findProduct(request.params.item)
+    const offer = { ...product, token: encodeSku(product.sku), quantity: quantityLimits(product) }
+    const locale = localeOf(request)
+    return publish(
+      reply,
+      productPage(shop, offer, {
+        locale,
+        unavailable: await whyUnavailable(request, product),
+        notice: await savedCartNotice(request, locale),
+      }),
+    )
   })
 
-  /** What this browser has put together; nothing where the store cannot tell. */
-  async function notice(request: FastifyRequest): Promise<string> {
-    const browser = app.knownBrowser(request)
-    if (browser === undefined) return ''
-    const now = app.now()
-    try {
-      const keptAfter = new Date(now.getTime() - SELECTION_MS).toISOString()
-      const selection = await app.store.selections.find(browser, keptAfter)
-      if (selection === undefined) return ''
-      return keptSelection(app.shop, selection, {
-        catalog: app.catalog.current,
-        secrets: app.config.linkSigningSecrets,
-        now,
-        locale: localeOf(request),
-      })
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      request.log.warn({ code: error.code }, 'the store could not tell a selection')
-      return ''
-    }
+  // The buy link of a product as a QR code, for pages and posters.
+  app.get<{ Params: { file: string } }>('/qr/:file', async (request, reply) => {
+    const [, item, format] = /^(.+)\.(svg|png)$/su.exec(request.params.file) ?? []
+    if (item === undefined) throw new AppError('unknown-sku')
+    const link = `${publicUrl}/buy/${encodeSku(findProduct(item).sku)}`
+    reply
+      .header('cache-control', CACHE_FIVE_MINUTES)
+      // So that other sites can embed it.
+      .header('cross-origin-resource-policy', 'cross-origin')
+    return format === 'png'
+      ? reply.type('image/png').send(Buffer.from(qrPng(link)))
+      : reply.type('image/svg+xml; charset=utf-8').send(qrSvg(link))
+  })
+
+  // While replicas are being replaced, a new page may ask an old process for its stylesheet, or the other way round: it
+  // gets the one that is here, rather than none, and caches must ask again for it.
+  app.get<{ Params: { file: string } }>('/assets/:file', async (request, reply) => {
+    const { file } = request.params
+    if (!/^style-[0-9a-f]{1,64}\.css$/.test(file)) return reply.callNotFound()
+    return reply
+      .header('cache-control', `/assets/${file}` === cssPath ? CACHE_FOREVER : 'no-cache')
+      .header('x-content-type-options', 'nosniff')
+      .type('text/css; charset=utf-8')
+      .send(css)
+  })
+
+  // Browsers ask for it on their own; as an unknown path it would count against the visitor's buy attempts.
+  app.get('/favicon.ico', async (_request, reply) =>
+    reply.code(204).header('cache-control', CACHE_ONE_DAY).send(),
+  )
+
+  app.get('/robots.txt', async (_request, reply) =>
+    reply.header('cache-control', CACHE_ONE_HOUR).type('text/plain; charset=utf-8').send(ROBOTS),
+  )
+
+  // Where agents discover the permalinks (UCP 2026-08-25, capability dev.ucp.shopping.permalink); it must be https.
+  if (publicUrl.startsWith('https:')) {
+    app.get('/.well-known/ucp', async (_request, reply) =>
+      reply
+        .header('cache-control', CACHE_ONE_HOUR)
+        .header('access-control-allow-origin', '*')
+        .send(ucpProfile(publicUrl)),
+    )
+  } else {
+    app.log.info({ event: 'shop.ucp.disabled' }, 'PUBLIC_URL is not https: /.well-known/ucp is not served')
   }
 
-  async function isSoldOut(request: FastifyRequest, product: Product): Promise<boolean> {
+  /** @throws AppError unknown-sku, malformed-link */
+  function findProduct(segment: string): Product {
+    const items = parseItems(segment)
+    const product = items.form === 'bare' ? catalog.current.find(items.sku) : undefined
+    if (product === undefined) throw new AppError('unknown-sku')
+    return product
+  }
+
+  /** The cart that this browser has saved, as a fragment for a page; empty where the store fails. */
+  async function savedCartNotice(request: FastifyRequest, locale: string): Promise<string> {
+    const browserId = request.browserId
+    if (browserId === undefined) return ''
+    const time = now()
+    const savedAfter = new Date(time.getTime() - SAVED_CART_MS).toISOString()
+    const cart = await optional(request.log, 'shop.saved-cart.unavailable', () =>
+      store.savedCarts.find(browserId, savedAfter),
+    )
+    if (cart === undefined) return ''
+    return showSavedCart(cart, {
+      catalog: catalog.current,
+      secrets: config.linkSigningSecrets,
+      now: time,
+      locale,
+    })
+  }
+
+  /** Why a product cannot be bought now; undefined where it can. Sales are not counted where the store fails. */
+  async function whyUnavailable(request: FastifyRequest, product: Product) {
+    if (availability(product, now()).state !== 'available') return 'not-on-sale'
     const limit = salesLimit(product)
-    if (limit === undefined) return false
-    try {
-      return (await app.store.checkouts.countSales(product.sku, limit)) >= limit
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      request.log.warn({ code: error.code }, 'the store could not count sales')
-      return false
-    }
+    if (limit === undefined) return undefined
+    const sales = await optional(request.log, 'shop.sales.unavailable', () =>
+      store.checkouts.countSales(product.sku, limit),
+    )
+    return sales !== undefined && sales >= limit ? 'sold-out' : undefined
+  }
+}
+
+function ucpProfile(publicUrl: string) {
+  const permalink = {
+    version: UCP_VERSION,
+    spec: `https://ucp.dev/${UCP_VERSION}/specification/permalink`,
+    schema: `https://ucp.dev/${UCP_VERSION}/schemas/shopping/permalink.json`,
+    config: { endpoint: `${publicUrl}/buy` },
+  }
+  return {
+    ucp: {
+      version: UCP_VERSION,
+      services: {},
+      payment_handlers: {},
+      capabilities: { 'dev.ucp.shopping.permalink': [permalink] },
+    },
   }
 }
 
 function localeOf(request: FastifyRequest): string {
-  return bestLocale(request.headers['accept-language'])
+  return bestLocale(request.languages())
 }
 
-/** A page for everybody and for search engines, which is asked after again each time, since prices change. */
+/** A page for everybody and for search engines. Caches must ask again each time, since prices change. */
 function publish(reply: FastifyReply, page: string) {
   return reply
     .removeHeader('x-robots-tag')

@@ -1,247 +1,231 @@
-import type { Kysely, Transaction, Updateable } from 'kysely'
-import type { Checkout, CheckoutFlag, CheckoutState, NewCheckout } from './checkout.ts'
-import { checkoutLookups, countSales } from './checkout-lookups.ts'
-import { fromRow } from './checkout-row.ts'
-import type { Step } from './step.ts'
-import type {
-  CheckoutStore,
-  Completion,
-  CompletionOutcome,
-  OpenedSession,
-  RecordOutcome,
-  Visit,
-} from './store.ts'
-import type { CheckoutsTable, Tables } from './tables.ts'
+import { type Kysely, sql, type Updateable } from 'kysely'
+import {
+  type Checkout,
+  type CheckoutFlag,
+  type CheckoutState,
+  type CheckoutsTable,
+  fromRow,
+  type NewCheckout,
+  newRow,
+  type OpenedSession,
+  openedRow,
+  type PurchaseKey,
+} from './checkout.ts'
+import { type CheckoutTables, checkoutLookups, countSales } from './checkout-lookups.ts'
+import { COMPLETED, type NewAnnouncement } from './outbox.ts'
 
-/** A session that ends sooner is of no use to somebody who still has to find the card. */
-const LIVE_FOR_MS = 60_000
-/** A session that was given a short life is of use for this part of it at the least. */
-const LIVE_FOR_SHARE = 0.5
-/** Longer than a click may take; a row that is still being made after that was left by a process that died. */
-const IN_THE_MAKING_MS = 10_000
-
-/** Whether a buyer who is led back to the checkout has time to pay; one in the making has all of its life before it. */
-function isOfUse({ createdAt, expiresAt }: Checkout, now: Date): boolean {
-  if (expiresAt === null) return true
-  const end = Date.parse(expiresAt)
-  const life = end - Date.parse(createdAt)
-  return end - now.getTime() > Math.min(LIVE_FOR_MS, life * LIVE_FOR_SHARE)
+/** What Dots says of a paid session. `amountPaid` in cents. What Dots did not say is undefined. */
+export interface Payment {
+  sessionId?: string
+  paymentIntentId?: string
+  customerEmail?: string
+  amountPaid?: number
 }
 
-/** The queries behind {@link CheckoutStore}, for any database that Kysely speaks. */
-export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date): CheckoutStore {
-  /** One conditional update is one transition: two callers at the same time cannot both make it. */
+/** What is written in the same transaction as a completion. */
+export interface Completion {
+  payment: Payment
+  /** ISO 8601. */
+  completedAt: string
+  /** The paid amount is not the one asked: a person has to look at it. */
+  amountMismatch: boolean
+  announcement: NewAnnouncement | undefined
+  /** For each sku with a limit, how many completed sales it may have. */
+  salesLimits: ReadonlyMap<string, number>
+}
+
+/** `superseded`: the checkout has already got further (complete is final), so nothing was changed. */
+export type RecordOutcome = 'recorded' | 'superseded' | 'unknown-checkout'
+
+/** `oversold`: the skus that this completion took past their limit. */
+export type CompletionOutcome =
+  | { outcome: 'recorded'; oversold: readonly string[] }
+  | { outcome: 'superseded' | 'unknown-checkout' }
+
+/** Longer than a click takes; a row that is still `creating` after that was left by a process that died. */
+const CREATING_TIMEOUT_MS = 10_000
+
+/** The checkouts. Each transition is one conditional update, so of two callers at the same time only one makes it. */
+export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
+  return {
+    ...checkoutLookups(db),
+
+    /**
+     * Writes the row of a click in state `creating`, before Dots is called. Where the browser has a live checkout for
+     * the same purchase (open with time left to pay, or just being created), nothing is written and that one is
+     * returned. Two clicks at the same moment write one row. Without a key the row is always written.
+     */
+    async reserve(checkout: NewCheckout, key?: PurchaseKey): Promise<Checkout | undefined> {
+      const at = now()
+      const row = newRow(checkout, { createdAt: at.toISOString(), now: at, key })
+      if (key === undefined) {
+        await db.insertInto('checkouts').values(row).execute()
+        return undefined
+      }
+      const live = db
+        .selectFrom('checkouts')
+        .where('browser_id', '=', key.browserId)
+        .where('purchase_hash', '=', key.purchaseHash)
+        .where((where) =>
+          where.or([
+            where.and([where('state', '=', 'open'), where('reusable_until', '>', at.toISOString())]),
+            where.and([
+              where('state', '=', 'creating'),
+              where('created_at', '>', new Date(at.getTime() - CREATING_TIMEOUT_MS).toISOString()),
+            ]),
+          ]),
+        )
+      const columns = sql.join(Object.keys(row).map((name) => sql.ref(name)))
+      const insert = sql`
+        insert into checkouts (${columns}) select ${sql.join(Object.values(row))}
+        where not exists ${live.select('id')} returning id`
+      for (;;) {
+        const { rows } = await insert.execute(db)
+        if (rows.length > 0) return undefined
+        const found = await live.selectAll().orderBy('created_at', 'desc').limit(1).executeTakeFirst()
+        // Paid or ended between the two statements: nothing is live any more.
+        if (found !== undefined) return fromRow(found)
+      }
+    },
+
+    /**
+     * Writes a checkout that the database has lost, as `creating` at `createdAt` (ISO 8601); false where it exists.
+     * `isHeld`: it may have been announced before, so its announcement is to be held.
+     */
+    async recordRestored(checkout: NewCheckout, createdAt: string, isHeld = false): Promise<boolean> {
+      const result = await db
+        .insertInto('checkouts')
+        .values(newRow(checkout, { createdAt, now: now(), isHeld }))
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .executeTakeFirst()
+      return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
+    },
+
+    /**
+     * Anything but `complete` and `expired` becomes `open` with the session that the buyer was sent to. A session that
+     * a backfill has recorded in the meantime is overwritten: only the click knows which one the buyer sees.
+     */
+    recordOpen: (id: string, session: OpenedSession): Promise<RecordOutcome> =>
+      move(db, id, ['creating', 'open', 'unknown', 'failed'], openedRow(session, now())),
+
+    /** `creating | unknown | failed → open` with a session that was found, or an open one that has no session id. */
+    async recordFound(id: string, session: OpenedSession): Promise<RecordOutcome> {
+      const change = openedRow(session, now())
+      const outcome = await move(db, id, ['creating', 'unknown', 'failed'], change)
+      return outcome === 'superseded' ? move(db, id, ['open'], change, { withoutSession: true }) : outcome
+    },
+
+    /** `creating | unknown → failed`: no session exists. `reason` is an error code. */
+    recordFailed: (id: string, reason: string): Promise<RecordOutcome> =>
+      move(db, id, ['creating', 'unknown'], { state: 'failed', failure: reason }),
+
+    /** `creating → unknown`: a session may exist at Dots, the sweep will find out. `reason` is an error code. */
+    recordUnknown: (id: string, reason: string): Promise<RecordOutcome> =>
+      move(db, id, ['creating'], { state: 'unknown', failure: reason }),
+
+    /** `creating | open | unknown → expired`. */
+    recordExpiry: (id: string): Promise<RecordOutcome> =>
+      move(db, id, ['creating', 'open', 'unknown'], { state: 'expired' }),
+
+    /**
+     * Anything but `complete` becomes `complete`, once, with its sales counted and its announcement in the outbox, in
+     * one transaction: only for the first caller the outcome is `recorded`.
+     */
+    recordCompletion: (id: string, completion: Completion): Promise<CompletionOutcome> =>
+      db.transaction().execute((transaction) => complete(transaction, id, completion)),
+
+    /** Marks what a person has to look at; false where it is marked already or unknown. */
+    recordFlag: (id: string, flag: CheckoutFlag): Promise<boolean> =>
+      db.transaction().execute(async (transaction) => {
+        const row = await transaction
+          .selectFrom('checkouts')
+          .selectAll()
+          .where('id', '=', id)
+          .executeTakeFirst()
+        if (row === undefined) return false
+        const { flags } = fromRow(row)
+        if (flags.includes(flag)) return false
+        await transaction
+          .updateTable('checkouts')
+          .set({ flags: JSON.stringify([...flags, flag]), updated_at: now().toISOString() })
+          .where('id', '=', id)
+          .execute()
+        return true
+      }),
+
+    /** Records that Dots was just asked about the checkout, which stays as it is. */
+    async markChecked(id: string): Promise<void> {
+      await db
+        .updateTable('checkouts')
+        .set({ last_checked_at: now().toISOString() })
+        .where('id', '=', id)
+        .execute()
+    },
+  }
+
   async function move(
+    on: Kysely<CheckoutTables>,
     id: string,
     from: readonly CheckoutState[],
     change: Updateable<CheckoutsTable>,
-    on: Kysely<Tables> | Transaction<Tables> = db,
+    { withoutSession = false } = {},
   ): Promise<RecordOutcome> {
-    const result = await on
+    const { numUpdatedRows } = await on
       .updateTable('checkouts')
       .set({ ...change, updated_at: now().toISOString() })
       .where('id', '=', id)
-      .where('state', 'in', [...from])
+      .where('state', 'in', from)
+      .$if(withoutSession, (update) => update.where('session_id', 'is', null))
       .executeTakeFirst()
-    if (result.numUpdatedRows > 0n) return 'recorded'
+    if (numUpdatedRows > 0n) return 'recorded'
     const row = await on.selectFrom('checkouts').select('id').where('id', '=', id).executeTakeFirst()
     return row === undefined ? 'unknown-checkout' : 'superseded'
   }
 
-  function insert(
-    checkout: NewCheckout,
-    createdAt: string,
-    { visit, isHeld = false, on = db }: { visit?: Visit; isHeld?: boolean; on?: Kysely<Tables> } = {},
-  ) {
-    return on.insertInto('checkouts').values({
-      id: checkout.id,
-      state: 'creating',
-      items: JSON.stringify(checkout.items),
-      amount_total: checkout.amountTotal,
-      currency: checkout.currency,
-      link: checkout.link,
-      link_id: checkout.linkId,
-      browser: visit?.browser ?? null,
-      fingerprint: visit?.fingerprint ?? null,
-      client_reference_id: checkout.clientReferenceId,
-      customer_email: checkout.customerEmail,
-      metadata: JSON.stringify(checkout.metadata),
-      flags: '[]',
-      held: isHeld ? 1 : 0,
-      created_at: createdAt,
-      updated_at: now().toISOString(),
-    })
-  }
-
-  return {
-    recordCreating(checkout: NewCheckout): Promise<void> {
-      return step(async () => {
-        await insert(checkout, now().toISOString()).execute()
-      })
-    },
-
-    recordClick(checkout: NewCheckout, visit: Visit): Promise<Checkout | undefined> {
-      const at = now()
-      return step(() =>
-        db.transaction().execute(async (transaction) => {
-          const candidates = await transaction
-            .selectFrom('checkouts')
-            .selectAll()
-            .where('browser', '=', visit.browser)
-            .where('fingerprint', '=', visit.fingerprint)
-            .where((row) =>
-              row.or([
-                row.and([row('state', '=', 'open'), row('expires_at', '>', at.toISOString())]),
-                row.and([
-                  row('state', '=', 'creating'),
-                  row('created_at', '>', new Date(at.getTime() - IN_THE_MAKING_MS).toISOString()),
-                ]),
-              ]),
-            )
-            .orderBy('created_at', 'desc')
-            .execute()
-          const live = candidates.map(fromRow).find((candidate) => isOfUse(candidate, at))
-          if (live !== undefined) return live
-          await insert(checkout, at.toISOString(), { visit, on: transaction }).execute()
-          return undefined
-        }),
-      )
-    },
-
-    recordRestored(checkout: NewCheckout, createdAt: string, isHeld = false): Promise<boolean> {
-      return step(async () => {
-        const result = await insert(checkout, createdAt, { isHeld })
-          .onConflict((conflict) => conflict.column('id').doNothing())
-          .executeTakeFirst()
-        return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
-      })
-    },
-
-    recordOpen(id: string, session: OpenedSession): Promise<RecordOutcome> {
-      return step(() => move(id, ['creating', 'open', 'unknown', 'failed'], opened(session)))
-    },
-
-    recordFound(id: string, session: OpenedSession): Promise<RecordOutcome> {
-      return step(() =>
-        db.transaction().execute(async (transaction) => {
-          const outcome = await move(id, ['creating', 'unknown', 'failed'], opened(session), transaction)
-          if (outcome !== 'superseded') return outcome
-          const result = await transaction
-            .updateTable('checkouts')
-            .set({ ...opened(session), updated_at: now().toISOString() })
-            .where('id', '=', id)
-            .where('state', '=', 'open')
-            .where('session_id', 'is', null)
-            .executeTakeFirst()
-          return result.numUpdatedRows > 0n ? 'recorded' : 'superseded'
-        }),
-      )
-    },
-
-    recordFlag(id: string, flag: CheckoutFlag): Promise<boolean> {
-      return step(() =>
-        db.transaction().execute(async (transaction) => {
-          const row = await transaction
-            .selectFrom('checkouts')
-            .selectAll()
-            .where('id', '=', id)
-            .executeTakeFirst()
-          if (row === undefined) return false
-          const { flags } = fromRow(row)
-          if (flags.includes(flag)) return false
-          await transaction
-            .updateTable('checkouts')
-            .set({ flags: JSON.stringify([...flags, flag]), updated_at: now().toISOString() })
-            .where('id', '=', id)
-            .execute()
-          return true
-        }),
-      )
-    },
-
-    recordFailed(id: string, reason: string): Promise<RecordOutcome> {
-      return step(() => move(id, ['creating', 'unknown'], { state: 'failed', failure: reason }))
-    },
-
-    recordUnknown(id: string, reason: string): Promise<RecordOutcome> {
-      return step(() => move(id, ['creating'], { state: 'unknown', failure: reason }))
-    },
-
-    recordCompletion(id: string, completion: Completion): Promise<CompletionOutcome> {
-      return step(() => db.transaction().execute((transaction) => complete(transaction, id, completion)))
-    },
-
-    recordExpiry(id: string): Promise<RecordOutcome> {
-      return step(() => move(id, ['creating', 'open', 'unknown'], { state: 'expired' }))
-    },
-
-    recordAsked(id: string): Promise<void> {
-      return step(async () => {
-        await db
-          .updateTable('checkouts')
-          .set({ asked_at: now().toISOString() })
-          .where('id', '=', id)
-          .execute()
-      })
-    },
-
-    ...checkoutLookups(db, step),
-  }
-
-  /** Runs inside a transaction: the state, the sales, the flags and the announcement are one. */
   async function complete(
-    transaction: Transaction<Tables>,
+    on: Kysely<CheckoutTables>,
     id: string,
-    { facts, completedAt, amountMismatch, announcement, salesLimits }: Completion,
+    { payment, completedAt, amountMismatch, announcement, salesLimits }: Completion,
   ): Promise<CompletionOutcome> {
-    const outcome = await move(
-      id,
-      ['creating', 'open', 'unknown', 'failed', 'expired'],
-      {
-        state: 'complete',
-        failure: null,
-        completed_at: completedAt,
-        // What Dots left out this time may have been known before: it is never overwritten with nothing.
-        ...(facts.sessionId !== undefined && { session_id: facts.sessionId }),
-        ...(facts.paymentIntentId !== undefined && { payment_intent_id: facts.paymentIntentId }),
-        ...(facts.customerEmail !== undefined && { customer_email: facts.customerEmail }),
-        ...(facts.amountPaid !== undefined && { amount_paid: facts.amountPaid }),
-      },
-      transaction,
-    )
+    const outcome = await move(on, id, ['creating', 'open', 'unknown', 'failed', 'expired'], {
+      state: 'complete',
+      failure: null,
+      completed_at: completedAt,
+      // Undefined leaves a column as it is: what Dots left out this time may have been known before.
+      session_id: payment.sessionId,
+      payment_intent_id: payment.paymentIntentId,
+      customer_email: payment.customerEmail,
+      amount_paid: payment.amountPaid,
+    })
     if (outcome !== 'recorded') return { outcome }
-    const row = await transaction
-      .selectFrom('checkouts')
-      .selectAll()
-      .where('id', '=', id)
-      .executeTakeFirstOrThrow()
-    const { items } = fromRow(row)
+    const row = await on.selectFrom('checkouts').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
     const oversold: string[] = []
-    for (const { sku, quantity } of items) {
-      await transaction
+    for (const { sku, quantity } of fromRow(row).items) {
+      await on
         .insertInto('sales')
         .values({ sku, checkout_id: id, quantity })
         .onConflict((conflict) => conflict.columns(['sku', 'checkout_id']).doNothing())
         .execute()
       const limit = salesLimits.get(sku)
-      if (limit !== undefined && (await countSales(transaction, sku, limit + 1)) > limit) oversold.push(sku)
+      if (limit !== undefined && (await countSales(on, sku, limit + 1)) > limit) oversold.push(sku)
     }
     const flags: CheckoutFlag[] = []
     if (oversold.length > 0) flags.push('oversold')
     if (amountMismatch) flags.push('amount-mismatch')
     if (flags.length > 0) {
-      await transaction
+      await on
         .updateTable('checkouts')
         .set({ flags: JSON.stringify(flags) })
         .where('id', '=', id)
         .execute()
     }
     if (announcement !== undefined) {
-      await transaction
+      await on
         .insertInto('announcements')
         .values({
           id: announcement.id,
           checkout_id: id,
+          type: COMPLETED,
           body: announcement.body,
           state: announcement.state,
           attempts: 0,
@@ -251,16 +235,5 @@ export function checkoutQueries(db: Kysely<Tables>, step: Step, now: () => Date)
         .execute()
     }
     return { outcome, oversold }
-  }
-}
-
-function opened(session: OpenedSession): Updateable<CheckoutsTable> {
-  return {
-    state: 'open',
-    failure: null,
-    session_id: session.sessionId ?? null,
-    payment_intent_id: session.paymentIntentId ?? null,
-    checkout_url: session.checkoutUrl ?? null,
-    expires_at: session.expiresAt,
   }
 }

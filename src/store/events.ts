@@ -1,128 +1,100 @@
-import type { Kysely, Transaction } from 'kysely'
-import type { Step } from './step.ts'
-import type { EventStore, PendingEvent } from './store.ts'
-import type { EventsTable, Tables } from './tables.ts'
+import type { Kysely } from 'kysely'
+import Type from 'typebox'
+import { Compile } from 'typebox/compile'
+import { claim, contains } from './store.ts'
 
-/** The queries behind {@link EventStore}. */
-export function eventQueries(db: Kysely<Tables>, step: Step, now: () => Date): EventStore {
-  /** The update decides who gets an event: of two processes that read the same row only one moves its time on. */
-  async function take(on: Transaction<Tables>, rows: EventsTable[], until: string): Promise<PendingEvent[]> {
-    const taken: PendingEvent[] = []
-    for (const row of rows) {
-      const result = await on
-        .updateTable('events')
-        .set({ next_attempt_at: until, attempts: row.attempts + 1 })
-        .where('id', '=', row.id)
-        .where('state', '=', 'pending')
-        .where('attempts', '=', row.attempts)
+/** A webhook event that has not led to an answer of Dots yet. */
+export interface PendingEvent {
+  id: string
+  /** Every text in its body that may be the id of a session, a payment intent or a checkout. */
+  candidateIds: readonly string[]
+  /** Times it was claimed, with this one. */
+  attempts: number
+  /** ISO 8601. */
+  receivedAt: string
+}
+
+export type EventsTable = {
+  id: string
+  /** A JSON array. */
+  candidate_ids: string
+  state: string
+  attempts: number
+  next_attempt_at: string
+  received_at: string
+}
+
+const idsValidator = Compile(Type.Array(Type.String()))
+
+/** Webhook events, kept by their ids so that a second delivery changes nothing. */
+export function eventQueries(db: Kysely<{ events: EventsTable }>, now: () => Date) {
+  return {
+    /**
+     * Records an event that has just come in, as claimed by this process until `claimedUntil` (ISO 8601): its first
+     * attempt. `seen`: an event with this id was recorded before, and is not claimed.
+     */
+    async record(id: string, candidateIds: readonly string[], claimedUntil: string): Promise<'new' | 'seen'> {
+      const result = await db
+        .insertInto('events')
+        .values({
+          id,
+          candidate_ids: JSON.stringify(candidateIds),
+          state: 'pending',
+          attempts: 1,
+          next_attempt_at: claimedUntil,
+          received_at: now().toISOString(),
+        })
+        .onConflict((conflict) => conflict.column('id').doNothing())
         .executeTakeFirst()
-      if (result.numUpdatedRows > 0n) taken.push(fromRow({ ...row, attempts: row.attempts + 1 }))
-    }
-    return taken
-  }
-
-  function due(on: Transaction<Tables>) {
-    return on
-      .selectFrom('events')
-      .selectAll()
-      .where('state', '=', 'pending')
-      .where('next_attempt_at', '<=', now().toISOString())
-  }
-
-  return {
-    recordEvent(id: string, hints: readonly string[]) {
-      const at = now().toISOString()
-      return step(async () => {
-        const result = await db
-          .insertInto('events')
-          .values({
-            id,
-            hints: JSON.stringify(hints),
-            state: 'pending',
-            attempts: 0,
-            next_attempt_at: at,
-            received_at: at,
-          })
-          .onConflict((conflict) => conflict.column('id').doNothing())
-          .executeTakeFirst()
-        return (result.numInsertedOrUpdatedRows ?? 0n) > 0n ? 'new' : 'seen'
-      })
+      return (result.numInsertedOrUpdatedRows ?? 0n) > 0n ? 'new' : 'seen'
     },
 
-    claimDue(limit: number, until: string): Promise<PendingEvent[]> {
-      return step(() =>
-        db.transaction().execute(async (transaction) => {
-          const rows = await due(transaction).orderBy('next_attempt_at').limit(limit).execute()
-          return take(transaction, rows, until)
-        }),
-      )
+    /** Takes events that are due, so that no other process takes them before `until` (ISO 8601). */
+    async claimDue(limit: number, until: string): Promise<PendingEvent[]> {
+      const { rows } = await claim<EventsTable>('events', limit, now(), until).execute(db)
+      return rows.map((row) => ({
+        id: row.id,
+        candidateIds: idsValidator.Parse(JSON.parse(row.candidate_ids)),
+        attempts: row.attempts,
+        receivedAt: row.received_at,
+      }))
     },
 
-    claim(id: string, until: string): Promise<PendingEvent | undefined> {
-      return step(() =>
-        db.transaction().execute(async (transaction) => {
-          const rows = await due(transaction).where('id', '=', id).execute()
-          return (await take(transaction, rows, until))[0]
-        }),
-      )
+    async recordDone(id: string): Promise<void> {
+      await db.updateTable('events').set({ state: 'done' }).where('id', '=', id).execute()
     },
 
-    recordDone(id: string): Promise<void> {
-      return step(async () => {
-        await db.updateTable('events').set({ state: 'done' }).where('id', '=', id).execute()
-      })
+    /** The event becomes due again at `at` (ISO 8601). */
+    async recordRetry(id: string, at: string): Promise<void> {
+      await db.updateTable('events').set({ next_attempt_at: at }).where('id', '=', id).execute()
     },
 
-    recordRetry(id: string, at: string): Promise<void> {
-      return step(async () => {
-        await db.updateTable('events').set({ next_attempt_at: at }).where('id', '=', id).execute()
-      })
+    /** Whether an event that is not done has one of these among its candidate ids. */
+    async hasPending(ids: readonly string[]): Promise<boolean> {
+      if (ids.length === 0) return false
+      const row = await db
+        .selectFrom('events')
+        .select('id')
+        .where('state', '=', 'pending')
+        .where((event) => event.or(ids.map((id) => contains('candidate_ids', JSON.stringify(id)))))
+        .executeTakeFirst()
+      return row !== undefined
     },
 
-    hasPending(hints: readonly string[]): Promise<boolean> {
-      return step(async () => {
-        if (hints.length === 0) return false
-        const row = await db
-          .selectFrom('events')
-          .select('id')
-          .where('state', '=', 'pending')
-          .where((event) => event.or(hints.map((hint) => event('hints', 'like', `%${likeText(hint)}%`))))
-          .executeTakeFirst()
-        return row !== undefined
-      })
+    /** How many events received after this time (ISO 8601) are not done. */
+    async countPending(after: string): Promise<number> {
+      const { events } = await db
+        .selectFrom('events')
+        .select((row) => row.fn.countAll<number | bigint | string>().as('events'))
+        .where('state', '=', 'pending')
+        .where('received_at', '>', after)
+        .executeTakeFirstOrThrow()
+      return Number(events)
     },
 
-    countPending(after: string): Promise<number> {
-      return step(async () => {
-        const { events } = await db
-          .selectFrom('events')
-          .select((row) => row.fn.countAll<number | bigint | string>().as('events'))
-          .where('state', '=', 'pending')
-          .where('received_at', '>', after)
-          .executeTakeFirstOrThrow()
-        return Number(events)
-      })
+    /** Deletes events received before this time (ISO 8601). */
+    async prune(before: string): Promise<void> {
+      await db.deleteFrom('events').where('received_at', '<', before).execute()
     },
-
-    prune(before: string): Promise<void> {
-      return step(async () => {
-        await db.deleteFrom('events').where('received_at', '<', before).execute()
-      })
-    },
-  }
-}
-
-/** Ids are letters, digits and dashes; anything else would be a pattern of its own, and matches nothing here. */
-function likeText(hint: string): string {
-  return JSON.stringify(hint.replace(/[%_\\]/g, ''))
-}
-
-function fromRow(row: EventsTable): PendingEvent {
-  const hints: unknown = JSON.parse(row.hints)
-  return {
-    id: row.id,
-    hints: Array.isArray(hints) ? hints.filter((hint) => typeof hint === 'string') : [],
-    attempts: row.attempts,
-    receivedAt: row.received_at,
   }
 }

@@ -1,59 +1,48 @@
 import type { Kysely } from 'kysely'
-import type { Step } from './step.ts'
-import type { LeaseStore } from './store.ts'
-import type { Tables } from './tables.ts'
 
-/** The queries behind {@link LeaseStore}. */
-export function leaseQueries(db: Kysely<Tables>, step: Step, now: () => Date): LeaseStore {
-  function ensure(name: string) {
-    return db
-      .insertInto('leases')
-      .values({ name, holder: null, until: '', note: null })
-      .onConflict((conflict) => conflict.column('name').doNothing())
-      .execute()
-  }
+export type LeasesTable = { name: string; holder: string | null; until: string; cursor: string | null }
 
+/** Leases that one process at a time can hold among all that share the database, with a cursor for the next holder. */
+export function leaseQueries(db: Kysely<{ leases: LeasesTable }>, now: () => Date) {
   return {
-    acquire(name: string, holder: string, until: string): Promise<boolean> {
-      return step(async () => {
-        await ensure(name)
-        const result = await db
-          .updateTable('leases')
-          .set({ holder, until })
-          .where('name', '=', name)
-          .where((row) => row.or([row('holder', '=', holder), row('until', '<', now().toISOString())]))
-          .executeTakeFirst()
-        return result.numUpdatedRows > 0n
-      })
+    /** Acquires or renews the lease until `until` (ISO 8601); false while another process holds it. */
+    async acquire(name: string, holder: string, until: string): Promise<boolean> {
+      const result = await db
+        .insertInto('leases')
+        .values({ name, holder, until, cursor: null })
+        .onConflict((conflict) =>
+          conflict
+            .column('name')
+            .doUpdateSet({ holder, until })
+            .where((row) =>
+              row.or([row('leases.holder', '=', holder), row('leases.until', '<', now().toISOString())]),
+            ),
+        )
+        .executeTakeFirst()
+      return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
     },
 
-    release(name: string, holder: string): Promise<void> {
-      return step(async () => {
-        await db
-          .updateTable('leases')
-          .set({ holder: null, until: '' })
-          .where('name', '=', name)
-          .where('holder', '=', holder)
-          .execute()
-      })
+    async release(name: string, holder: string): Promise<void> {
+      await db
+        .updateTable('leases')
+        .set({ holder: null, until: '' })
+        .where('name', '=', name)
+        .where('holder', '=', holder)
+        .execute()
     },
 
-    readNote(name: string): Promise<string | undefined> {
-      return step(async () => {
-        const row = await db.selectFrom('leases').select('note').where('name', '=', name).executeTakeFirst()
-        return row?.note ?? undefined
-      })
+    async readCursor(name: string): Promise<string | undefined> {
+      const row = await db.selectFrom('leases').select('cursor').where('name', '=', name).executeTakeFirst()
+      return row?.cursor ?? undefined
     },
 
-    writeNote(name: string, note: string | undefined): Promise<void> {
-      return step(async () => {
-        await ensure(name)
-        await db
-          .updateTable('leases')
-          .set({ note: note ?? null })
-          .where('name', '=', name)
-          .execute()
-      })
+    /** `undefined` deletes it. */
+    async writeCursor(name: string, cursor: string | undefined): Promise<void> {
+      await db
+        .insertInto('leases')
+        .values({ name, holder: null, until: '', cursor: cursor ?? null })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ cursor: cursor ?? null }))
+        .execute()
     },
   }
 }

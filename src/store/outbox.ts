@@ -1,104 +1,50 @@
 import type { Kysely } from 'kysely'
-import { type Announcement, parseAnnouncement } from './announcement.ts'
-import type { Step } from './step.ts'
-import type { Attempt, Outbox } from './store.ts'
-import type { AnnouncementsTable, Tables } from './tables.ts'
+import Type, { type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { claim } from './store.ts'
 
-/** The queries behind {@link Outbox}. */
-export function outboxQueries(db: Kysely<Tables>, step: Step, now: () => Date): Outbox {
-  return {
-    claimDue(limit: number, until: string): Promise<Announcement[]> {
-      return step(() =>
-        db.transaction().execute(async (transaction) => {
-          const rows = await transaction
-            .selectFrom('announcements')
-            .selectAll()
-            .where('state', '=', 'pending')
-            .where('next_attempt_at', '<=', now().toISOString())
-            .orderBy('next_attempt_at')
-            .limit(limit)
-            .execute()
-          const claimed: Announcement[] = []
-          for (const row of rows) {
-            const attempts = row.attempts + 1
-            const result = await transaction
-              .updateTable('announcements')
-              .set({ next_attempt_at: until, attempts })
-              .where('id', '=', row.id)
-              .where('state', '=', 'pending')
-              .where('attempts', '=', row.attempts)
-              .executeTakeFirst()
-            if (result.numUpdatedRows > 0n) claimed.push(fromRow({ ...row, attempts }))
-          }
-          return claimed
-        }),
-      )
-    },
+/** The type of the announcement that is written with a completion. */
+export const COMPLETED = 'checkout.completed'
 
-    recordDelivered(id: string): Promise<void> {
-      return step(async () => {
-        await db
-          .updateTable('announcements')
-          .set({ state: 'delivered', delivered_at: now().toISOString(), last_error: null })
-          .where('id', '=', id)
-          .execute()
-      })
-    },
+/** `held`: sent only where a person asks for it. `failed`: given up after the last attempt. */
+export const ANNOUNCEMENT_STATES = ['pending', 'delivered', 'failed', 'held'] as const
 
-    recordUndelivered({ id, attempts }: Attempt, reason: string, retryAt: string | undefined): Promise<void> {
-      return step(async () => {
-        await db
-          .updateTable('announcements')
-          .set(
-            retryAt === undefined
-              ? { state: 'failed', last_error: reason }
-              : { next_attempt_at: retryAt, last_error: reason },
-          )
-          .where('id', '=', id)
-          .where('state', '=', 'pending')
-          .where('attempts', '=', attempts)
-          .execute()
-      })
-    },
+/** One message to the merchant's own system. `body` is the exact text that is signed and sent. */
+export const AnnouncementSchema = Type.Object({
+  id: Type.String(),
+  checkoutId: Type.String(),
+  body: Type.String(),
+  state: Type.Enum(ANNOUNCEMENT_STATES),
+  /** Attempts to deliver it, with this one. */
+  attempts: Type.Integer(),
+  lastError: Type.Union([Type.String(), Type.Null()]),
+})
+export type Announcement = Static<typeof AnnouncementSchema>
 
-    find(checkoutId: string): Promise<Announcement | undefined> {
-      return step(async () => {
-        const row = await db
-          .selectFrom('announcements')
-          .selectAll()
-          .where('checkout_id', '=', checkoutId)
-          .executeTakeFirst()
-        return row === undefined ? undefined : fromRow(row)
-      })
-    },
+export type NewAnnouncement = Pick<Announcement, 'id' | 'body'> & { state: 'pending' | 'held' }
 
-    release(checkoutId: string): Promise<boolean> {
-      return step(async () => {
-        const result = await db
-          .updateTable('announcements')
-          .set({ state: 'pending', attempts: 0, next_attempt_at: now().toISOString() })
-          .where('checkout_id', '=', checkoutId)
-          .where('state', '=', 'held')
-          .executeTakeFirst()
-        return result.numUpdatedRows > 0n
-      })
-    },
+const AnnouncementStatusSchema = Type.Pick(AnnouncementSchema, ['state', 'lastError'])
+export type AnnouncementStatus = Static<typeof AnnouncementStatusSchema>
 
-    resend(checkoutId: string) {
-      return step(async () => {
-        const result = await db
-          .updateTable('announcements')
-          .set({ state: 'pending', attempts: 0, next_attempt_at: now().toISOString(), last_error: null })
-          .where('checkout_id', '=', checkoutId)
-          .executeTakeFirst()
-        return result.numUpdatedRows > 0n ? 'queued' : 'unknown'
-      })
-    },
-  }
+export type AnnouncementsTable = {
+  id: string
+  checkout_id: string
+  /** A checkout has at most one announcement of each type. */
+  type: string
+  body: string
+  state: string
+  attempts: number
+  next_attempt_at: string
+  last_error: string | null
+  created_at: string
+  delivered_at: string | null
 }
 
+const announcementValidator = Compile(AnnouncementSchema)
+const statusValidator = Compile(AnnouncementStatusSchema)
+
 function fromRow(row: AnnouncementsTable): Announcement {
-  return parseAnnouncement({
+  return announcementValidator.Parse({
     id: row.id,
     checkoutId: row.checkout_id,
     body: row.body,
@@ -106,4 +52,84 @@ function fromRow(row: AnnouncementsTable): Announcement {
     attempts: row.attempts,
     lastError: row.last_error,
   })
+}
+
+/** The state of an announcement that was joined to another row; `undefined` where that has none. */
+export function statusFromRow(
+  state: string | null,
+  lastError: string | null,
+): AnnouncementStatus | undefined {
+  return state === null ? undefined : statusValidator.Parse({ state, lastError })
+}
+
+/** The announcements of paid orders, written in the transaction of the completion and delivered afterwards. */
+export function outboxQueries(db: Kysely<{ announcements: AnnouncementsTable }>, now: () => Date) {
+  return {
+    /** Takes announcements that are due, so that no other process sends them before `until` (ISO 8601). */
+    async claimDue(limit: number, until: string): Promise<Announcement[]> {
+      return (await claim<AnnouncementsTable>('announcements', limit, now(), until).execute(db)).rows.map(
+        fromRow,
+      )
+    },
+
+    async recordDelivered(id: string): Promise<void> {
+      await db
+        .updateTable('announcements')
+        .set({ state: 'delivered', delivered_at: now().toISOString(), last_error: null })
+        .where('id', '=', id)
+        .execute()
+    },
+
+    /**
+     * `retryAt` (ISO 8601) undefined: given up. Nothing is recorded of an attempt that is no longer the last one.
+     */
+    async recordUndelivered(
+      { id, attempts }: Pick<Announcement, 'id' | 'attempts'>,
+      reason: string,
+      retryAt: string | undefined,
+    ): Promise<void> {
+      await db
+        .updateTable('announcements')
+        .set({
+          state: retryAt === undefined ? 'failed' : 'pending',
+          next_attempt_at: retryAt,
+          last_error: reason,
+        })
+        .where('id', '=', id)
+        .where('state', '=', 'pending')
+        .where('attempts', '=', attempts)
+        .execute()
+    },
+
+    /** The announcement of a checkout, whatever its state. */
+    async find(checkoutId: string, type: string = COMPLETED): Promise<Announcement | undefined> {
+      const row = await db
+        .selectFrom('announcements')
+        .selectAll()
+        .where('checkout_id', '=', checkoutId)
+        .where('type', '=', type)
+        .executeTakeFirst()
+      return row && fromRow(row)
+    },
+
+    /** Sends one that is held; false where there is none. */
+    async release(checkoutId: string, type: string = COMPLETED): Promise<boolean> {
+      const result = await queue(checkoutId, type).where('state', '=', 'held').executeTakeFirst()
+      return result.numUpdatedRows > 0n
+    },
+
+    /** Sends it once more, from the first attempt on. `unknown`: the checkout has no announcement. */
+    async resend(checkoutId: string, type: string = COMPLETED): Promise<'queued' | 'unknown'> {
+      const result = await queue(checkoutId, type).executeTakeFirst()
+      return result.numUpdatedRows > 0n ? 'queued' : 'unknown'
+    },
+  }
+
+  function queue(checkoutId: string, type: string) {
+    return db
+      .updateTable('announcements')
+      .set({ state: 'pending', attempts: 0, next_attempt_at: now().toISOString(), last_error: null })
+      .where('checkout_id', '=', checkoutId)
+      .where('type', '=', type)
+  }
 }

@@ -4,58 +4,66 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
-import { checkoutQueries } from './checkouts.ts'
-import { eventQueries } from './events.ts'
-import { leaseQueries } from './leases.ts'
-import { madeAt } from './made-at.ts'
 import { migrations } from './migrations/migrations.ts'
-import { outboxQueries } from './outbox.ts'
-import { selectionQueries } from './selections.ts'
-import type { Step } from './step.ts'
-import { type Store, StoreError } from './store.ts'
-import type { Tables } from './tables.ts'
+import { type MetadataTables, readCreatedAt, type Step, StoreError } from './store.ts'
 
-/** Another process (a command beside the service) holds the file for milliseconds; a click waits this long for it. */
-const LOCK_PATIENCE_MS = 1_000
+/** Another process (a command beside the service) holds the lock for milliseconds; a click waits this long for it. */
+const LOCK_TIMEOUT_MS = 1_000
 const LOCK_POLL_MS = 15
 /** A disk that has become full or read-only is noticed within this time, at the price of one commit in it. */
-const WRITE_PROOF_MS = 10_000
-/** A command that holds the lock for longer than this after the last write keeps the shop from its store. */
-const LOCKED_TOO_LONG_MS = 30_000
+const WRITE_CHECK_INTERVAL_MS = 10_000
+/** A lock that another process has held for longer than this after the last write fails the ping. */
+const MAX_LOCKED_MS = 30_000
+/** What a click writes into a deleted file within this time, the sweep restores from Dots. */
+const FILE_CHECK_INTERVAL_MS = 1_000
+/** The statements of the service are far fewer; some have one text for each number of ids. */
+const MAX_CACHED_STATEMENTS = 200
 
 /**
- * Opens the SQLite store at `path` (`:memory:` for none), makes its folder, and brings its tables up to date.
+ * Opens the SQLite database at `path` (`:memory:` for none), makes its folder, and brings its tables up to date.
  *
- * WAL with full sync: a committed row survives the loss of power, since the row is the only memory of a click whose
- * answer from Dots never came.
+ * WAL with full sync: a committed row survives a power failure, since the row is the only trace of a click whose answer
+ * from Dots never came.
  *
  * @throws StoreError when the file cannot be opened, or holds something else.
  */
-export async function openSqliteStore(
-  path: string,
-  { now = () => new Date() }: { now?: () => Date } = {},
-): Promise<Store> {
+export async function openSqlite(path: string, now: () => Date) {
   let database: DatabaseSync | undefined
   try {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
     database = new DatabaseSync(path)
     const opened = database
-    await step(async () => {
-      // The wait for a lock is ours (see step): SQLite's own would hold up every other request of the process.
+    await retrying(async () => {
+      // The wait for a lock is in `retrying`: SQLite's own would block every other request of the process.
       opened.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     })
-    const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: kyselyDatabase(opened) }) })
-    await step(() => migrate(db, opened))
-    const inFile = stepsIn(path)
+    const db = new Kysely<MetadataTables>({
+      dialect: new SqliteDialect({ database: kyselyDatabase(opened) }),
+    })
+    await retrying(() => migrate(db, opened))
+    const checkFile = path === ':memory:' ? () => {} : fileCheck(path)
+    const step: Step = (work) =>
+      retrying(() => {
+        checkFile(FILE_CHECK_INTERVAL_MS)
+        return work()
+      })
+    const write = writeCheck(db, now)
     return {
-      checkouts: checkoutQueries(db, inFile, now),
-      events: eventQueries(db, inFile, now),
-      outbox: outboxQueries(db, inFile, now),
-      leases: leaseQueries(db, inFile, now),
-      selections: selectionQueries(db, inFile, now),
-      madeAt: await inFile(() => madeAt(db, now)),
-      ping: pingOf(db, inFile, now),
-      close: () => db.destroy(),
+      db,
+      step,
+      createdAt: await step(() => readCreatedAt(db, now)),
+      /**
+       * Resolves when the database can be read, and could be written within the last seconds: it writes one row every
+       * ten seconds, however often it is called. A lock that another process holds for a moment does not fail it.
+       *
+       * @throws StoreError
+       */
+      ping: (): Promise<void> =>
+        retrying(async () => {
+          checkFile(0)
+          await sql`select 1 from checkouts limit 1`.execute(db)
+          await write()
+        }),
     }
   } catch (error) {
     if (database?.isOpen) database.close()
@@ -64,54 +72,52 @@ export async function openSqliteStore(
 }
 
 /**
- * Steps that fail when the file at `path` is not the one that was opened: SQLite goes on in a deleted file without a
- * word, and all that it takes there is lost with the process.
+ * Throws where the file at `path` is no longer the one that was opened, if the last look is `maxAgeMs` old: SQLite
+ * reports no error in a deleted file, and everything that is written there is lost with the process.
  */
-function stepsIn(path: string): Step {
-  if (path === ':memory:') return step
+function fileCheck(path: string): (maxAgeMs: number) => void {
   const { ino, dev } = statSync(path)
-  return (work) =>
-    step(() => {
-      const there = statSync(path, { throwIfNoEntry: false })
-      if (there?.ino !== ino || there.dev !== dev) {
-        throw new StoreError('SQLITE_FILE_GONE', new Error('the database file was deleted or replaced'))
-      }
-      return work()
-    })
+  let checkedAt = performance.now()
+  return (maxAgeMs) => {
+    if (performance.now() - checkedAt < maxAgeMs) return
+    const current = statSync(path, { throwIfNoEntry: false })
+    if (current?.ino !== ino || current.dev !== dev) {
+      throw new StoreError('DATABASE_FILE_REPLACED', new Error('the database file was deleted or replaced'))
+    }
+    checkedAt = performance.now()
+  }
 }
 
 /**
- * Reads at each call, and writes where the last write is no longer recent. It is a real write: on a full disk the lock
- * alone can still be had, and one that is rolled back again never gets to the disk.
+ * Writes where the last write is no longer recent. It is a real write: on a full disk the lock alone can still be had,
+ * and a write that is rolled back never gets to the disk.
  */
-function pingOf(db: Kysely<Tables>, inFile: Step, now: () => Date): () => Promise<void> {
+function writeCheck(db: Kysely<MetadataTables>, now: () => Date): () => Promise<void> {
   let writtenAt = Number.NEGATIVE_INFINITY
-  return () =>
-    inFile(async () => {
-      await sql`select 1 from checkouts limit 1`.execute(db)
-      // A clock that was set back must not make an old write look recent.
-      const age = Math.abs(now().getTime() - writtenAt)
-      if (age < WRITE_PROOF_MS) return
-      const value = now().toISOString()
-      try {
-        await db
-          .insertInto('facts')
-          .values({ name: 'written_at', value })
-          .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-          .execute()
-        writtenAt = Date.parse(value)
-      } catch (error) {
-        const isLocked = asStoreError(error).code === 'SQLITE_BUSY'
-        if (!isLocked || age > LOCKED_TOO_LONG_MS) throw error
-      }
-    })
+  return async () => {
+    // A clock that was set back must not make an old write look recent.
+    const age = Math.abs(now().getTime() - writtenAt)
+    if (age < WRITE_CHECK_INTERVAL_MS) return
+    const value = now().toISOString()
+    try {
+      await db
+        .insertInto('metadata')
+        .values({ name: 'written_at', value })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+        .execute()
+      writtenAt = Date.parse(value)
+    } catch (error) {
+      const isLocked = asStoreError(error).code === 'SQLITE_BUSY'
+      if (!isLocked || age > MAX_LOCKED_MS) throw error
+    }
+  }
 }
 
 /**
- * Kysely takes no lock for SQLite, so of two processes that open a new file at once both would make its tables: the
+ * Kysely takes no lock for SQLite, so of two processes that open a new file at once both would create its tables: the
  * lock is taken here, around all of it. A file that is up to date is opened without one.
  */
-async function migrate(db: Kysely<Tables>, database: DatabaseSync): Promise<void> {
+async function migrate(db: Kysely<MetadataTables>, database: DatabaseSync): Promise<void> {
   const provider = { getMigrations: async () => migrations }
   const migrator = new Migrator({ db, provider, disableTransactions: true })
   const known = await migrator.getMigrations()
@@ -127,23 +133,35 @@ async function migrate(db: Kysely<Tables>, database: DatabaseSync): Promise<void
   }
 }
 
-/** `node:sqlite` behind the few calls that Kysely's own SQLite dialect makes. */
+/** `node:sqlite` behind the few calls that Kysely's own SQLite dialect makes. Statements are prepared once. */
 function kyselyDatabase(database: DatabaseSync): SqliteDatabase {
+  const statements = new Map<string, ReturnType<SqliteDatabase['prepare']>>()
+
+  function prepare(text: string): ReturnType<SqliteDatabase['prepare']> {
+    const statement = database.prepare(text)
+    const values = (parameters: readonly unknown[]): SQLInputValue[] => parameters.map(sqlInput)
+    return {
+      reader: statement.columns().length > 0,
+      all: (parameters) => statement.all(...values(parameters)),
+      run: (parameters) =>
+        // A full disk ends the transaction by itself; "no transaction is active" would hide the reason.
+        text === 'rollback' && !database.isTransaction
+          ? { changes: 0, lastInsertRowid: 0 }
+          : statement.run(...values(parameters)),
+      iterate: (parameters) => statement.iterate(...values(parameters)),
+    }
+  }
+
   return {
     close: () => database.close(),
     prepare(text) {
-      const statement = database.prepare(text)
-      const values = (parameters: readonly unknown[]): SQLInputValue[] => parameters.map(sqlInput)
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...values(parameters)),
-        run: (parameters) =>
-          // A full disk ends the transaction by itself; "there is none" would then hide what has happened.
-          text === 'rollback' && !database.isTransaction
-            ? { changes: 0, lastInsertRowid: 0 }
-            : statement.run(...values(parameters)),
-        iterate: (parameters) => statement.iterate(...values(parameters)),
-      }
+      const known = statements.get(text)
+      if (known !== undefined) return known
+      const [oldest] = statements.keys()
+      if (oldest !== undefined && statements.size >= MAX_CACHED_STATEMENTS) statements.delete(oldest)
+      const statement = prepare(text)
+      statements.set(text, statement)
+      return statement
     },
   }
 }
@@ -156,8 +174,8 @@ function sqlInput(value: unknown): SQLInputValue {
 }
 
 /** Runs `work`, again while another process holds the lock; a step is atomic, so nothing is done twice. */
-const step: Step = async (work) => {
-  const giveUpAt = performance.now() + LOCK_PATIENCE_MS
+const retrying: Step = async (work) => {
+  const giveUpAt = performance.now() + LOCK_TIMEOUT_MS
   for (;;) {
     try {
       return await work()

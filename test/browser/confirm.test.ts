@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { sessionsOf } from '../checkout/clicks.ts'
-import { REQUIRE_ALL } from '../left-out.ts'
+import { REQUIRE_ALL } from '../reporter.ts'
 import { startService } from '../service.ts'
 import { HAS_CHROMIUM, launchChromium } from './chromium.ts'
 

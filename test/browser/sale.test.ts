@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { sessionsOf } from '../checkout/clicks.ts'
-import { REQUIRE_ALL } from '../left-out.ts'
+import { REQUIRE_ALL } from '../reporter.ts'
 import { startService } from '../service.ts'
 import { HAS_CHROMIUM, launchChromium } from './chromium.ts'
 
@@ -91,7 +91,7 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       await page.keyboard.press('Enter')
       await page.waitForURL(`${shop.url}/success?checkout=*`)
       expect(await page.textContent('h1')).toContain('Your payment is complete.')
-      await tabTo(page, 'Back to the shop')
+      await tabTo(page, 'Go to the shop')
       await page.keyboard.press('Enter')
       await page.waitForURL(`${shop.url}/`)
       expect(complaints).toEqual([])

@@ -1,18 +1,19 @@
 import { mkdtemp, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pino } from 'pino'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 
 import { CatalogError } from '../../src/catalog/catalog.ts'
 import { LiveCatalog } from '../../src/catalog/live-catalog.ts'
 
-const POLL_MILLISECONDS = 20
+const POLL_MS = 20
 // So long that only what the test asks for happens.
 const NEVER = 1_000_000
 
 let folder: string
 let path: string
-let lines: { level: 'info' | 'error'; facts: object; message: string }[]
+let lines: { level: number; event: string }[]
 let open: LiveCatalog[]
 
 beforeEach(async () => {
@@ -29,20 +30,17 @@ afterEach(async () => {
 const textOf = (...skus: string[]) =>
   JSON.stringify({ products: skus.map((sku) => ({ sku, name: sku, amount: 100 })) })
 
-const log = {
-  info: (facts: object, message: string) => void lines.push({ level: 'info', facts, message }),
-  error: (facts: object, message: string) => void lines.push({ level: 'error', facts, message }),
-}
-const errors = () => lines.filter(({ level }) => level === 'error')
+const log = pino({ base: null, timestamp: false }, { write: (line) => void lines.push(JSON.parse(line)) })
+const errors = () => lines.filter(({ level }) => level === log.levels.values.error)
 
-async function start(pollMilliseconds = POLL_MILLISECONDS): Promise<LiveCatalog> {
-  const live = await LiveCatalog.open(path, { log, pollMilliseconds })
+async function start(pollMs = POLL_MS, recheckMs = NEVER): Promise<LiveCatalog> {
+  const live = await LiveCatalog.open(path, { log, pollMs, recheckMs })
   open.push(live)
   return live
 }
 
 const eventually = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 10 })
-const somePolls = () => new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS * 6))
+const somePolls = () => new Promise((resolve) => setTimeout(resolve, POLL_MS * 6))
 
 it('a broken file at the start is thrown with its problems', async () => {
   await writeFile(path, '{"products": [{}]}')
@@ -70,7 +68,7 @@ it('a file replaced by a rename is taken, and replaced once more too', async () 
   expect(live.current.find('a')).toBeUndefined()
 })
 
-it('a broken file keeps the last good catalog, is logged once, and is forgotten when mended', async () => {
+it('a broken file keeps the last good catalog, is logged once, and is forgotten when it is fixed', async () => {
   await writeFile(path, textOf('a'))
   const live = await start()
   await writeFile(path, '{"products": [{"sku": "a"}]}')
@@ -82,18 +80,18 @@ it('a broken file keeps the last good catalog, is logged once, and is forgotten 
     '/products/0/amount',
   ])
   expect(errors()).toHaveLength(1)
-  expect(errors()[0]?.facts).toMatchObject({ path, problems: live.status.problems })
+  expect(errors()[0]).toMatchObject({ event: 'catalog.rejected', path, problems: live.status.problems })
 
   await writeFile(path, '{"products": [')
   await eventually(() => expect(errors()).toHaveLength(2))
 
-  await writeFile(path, textOf('mended'))
-  await eventually(() => expect(live.current.find('mended')).toBeDefined())
+  await writeFile(path, textOf('fixed'))
+  await eventually(() => expect(live.current.find('fixed')).toBeDefined())
   expect(live.status.state).toBe('ok')
   expect(live.status.problems).toBeUndefined()
 })
 
-it('a broken file that goes back to the version in use is in order again', async () => {
+it('a broken file that goes back to the version in use is accepted again', async () => {
   await writeFile(path, textOf('a'))
   const live = await start(NEVER)
   await writeFile(path, 'x')
@@ -101,6 +99,7 @@ it('a broken file that goes back to the version in use is in order again', async
   await writeFile(path, textOf('a'))
   expect(await live.reload()).toBe('unchanged')
   expect(live.status.state).toBe('ok')
+  expect(lines.map(({ event }) => event)).toEqual(['catalog.rejected', 'catalog.restored'])
 })
 
 it('a deleted file keeps the last good catalog, is logged once, and is taken when it comes back', async () => {
@@ -125,12 +124,12 @@ it('a change that keeps the size and the time of the last write is still taken',
   await eventually(() => expect(live.current.find('b')).toBeDefined())
 })
 
-it('the log line of a catalog with many problems names twenty and counts the rest', async () => {
+it('the log line of a catalog with many problems names twenty and counts them all', async () => {
   await writeFile(path, textOf('a'))
   const live = await start(NEVER)
   await writeFile(path, JSON.stringify({ products: Array.from({ length: 25 }, () => 1) }))
   expect(await live.reload()).toBe('rejected')
-  expect(errors()[0]?.facts).toMatchObject({ problems: { length: 20 }, moreProblems: 5 })
+  expect(errors()[0]).toMatchObject({ problems: { length: 20 }, problemCount: 25 })
   expect(live.status).toMatchObject({ problems: { length: 20 }, problemCount: 25 })
 })
 
@@ -143,10 +142,12 @@ it('reload says what it did, and several at once come one after the other', asyn
     'unchanged',
     'unchanged',
   ])
-  expect(lines.map(({ message }) => message)).toEqual(['catalog reloaded'])
+  expect(lines).toEqual([
+    { level: 30, event: 'catalog.reloaded', path, products: 1, msg: 'catalog reloaded' },
+  ])
 })
 
-it('after close the file is left alone and the catalog stays readable', async () => {
+it('after close the file is no longer read and the catalog stays readable', async () => {
   await writeFile(path, textOf('a'))
   const live = await start()
   await live.close()
@@ -154,4 +155,66 @@ it('after close the file is left alone and the catalog stays readable', async ()
   await somePolls()
   expect(live.current.find('a')).toBeDefined()
   expect(await live.reload()).toBe('unchanged')
+})
+
+it('a change that stat does not show is found by one more read after the last change', async () => {
+  await writeFile(path, textOf('a'))
+  const live = await start(NEVER, 50)
+  await writeFile(path, textOf('b'))
+  await eventually(() => expect(live.current.find('b')).toBeDefined())
+})
+
+it('a file that cannot be read is tried again until it can, without a change that stat shows', async () => {
+  await writeFile(path, textOf('a'))
+  const live = await start(NEVER, 50)
+  await rm(path)
+  expect(await live.reload()).toBe('rejected')
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  await writeFile(path, textOf('b'))
+  await eventually(() => expect(live.current.find('b')).toBeDefined())
+})
+
+/** Larger than what is parsed on the main thread. */
+const largeTextOf = (products: number, amount: number) => {
+  const description = 'x'.repeat(Math.ceil(1.2e6 / products))
+  const entry = (_: unknown, n: number) => ({ sku: `p-${n}`, name: 'P', amount, description })
+  return JSON.stringify({ products: Array.from({ length: products }, entry) })
+}
+
+it('a large file is reloaded in slices, with other work between them, and all of it is frozen', async () => {
+  await writeFile(path, textOf('a'))
+  const live = await start(NEVER)
+  await writeFile(path, largeTextOf(20_000, 5))
+  let turns = 0
+  const others = setInterval(() => {
+    turns += 1
+  }, 0)
+  expect(await live.reload()).toBe('reloaded')
+  clearInterval(others)
+  expect(turns).toBeGreaterThan(20)
+  expect(live.current.products.map(({ sku }) => sku).slice(-2)).toEqual(['p-19998', 'p-19999'])
+  for (const n of [0, 499, 500, 10_000, 19_999]) {
+    const product = live.current.find(`p-${n}`)
+    expect(product).toMatchObject({ amount: 5, from: Number.NEGATIVE_INFINITY })
+    expect(Object.isFrozen(product)).toBe(true)
+  }
+  expect(live.current.size).toBe(20_000)
+  expect(await live.reload()).toBe('unchanged')
+})
+
+it('a large file that is broken, without products, or the known one again has the same outcomes', async () => {
+  const good = largeTextOf(300, 5)
+  await writeFile(path, good)
+  const live = await start(NEVER)
+  await writeFile(path, largeTextOf(300, 0))
+  expect([await live.reload(), await live.reload()]).toEqual(['rejected', 'rejected'])
+  expect(errors()).toHaveLength(1)
+  expect(live.status).toMatchObject({ problemCount: 300, problems: { length: 20 } })
+  expect(live.status.problems?.[0]).toMatchObject({ pointer: '/products/0/amount', line: 1, column: 38 })
+  await writeFile(path, good)
+  expect(await live.reload()).toBe('unchanged')
+  expect(lines.at(-1)?.event).toBe('catalog.restored')
+  await writeFile(path, '{"products": []}'.padEnd(2_000_000))
+  expect(await live.reload()).toBe('reloaded')
+  expect(live.current.size).toBe(0)
 })

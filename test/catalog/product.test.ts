@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { CatalogError, parseCatalog } from '../../src/catalog/catalog.ts'
 import {
   availability,
+  catalogSchemaFile,
   MAX_AMOUNT_CENTS,
   MAX_QUANTITY,
   type Product,
@@ -12,7 +13,7 @@ import {
 const tee = { sku: 'tee', name: 'T-shirt', amount: 2500 }
 
 async function load(fields: object): Promise<Product> {
-  const catalog = await parseCatalog(JSON.stringify({ products: [{ ...tee, ...fields }] }))
+  const catalog = parseCatalog(JSON.stringify({ products: [{ ...tee, ...fields }] }))
   const [product] = catalog.products
   if (product === undefined) throw new Error('the catalog is empty')
   return product
@@ -35,11 +36,11 @@ const limit = (value: unknown) => ({ restrictions: { completed_sessions: { limit
 describe('accepts', () => {
   it.each<[string, object]>([
     ['a sku of 64 characters', { sku: 'x'.repeat(64) }],
-    ['a sku with signs and other scripts', { sku: '~größe:(1),靴/👟' }],
+    ['a sku with punctuation and other scripts', { sku: '~größe:(1),靴/👟' }],
     ['a name of 250 characters beyond the basic plane', { name: '👟'.repeat(250) }],
     ['text with markup and line breaks', { name: '<b>Tee</b>\n"&', description: '=cmd()\n' }],
     ['one cent', { amount: 1 }],
-    ['the dearest product', { amount: MAX_AMOUNT_CENTS }],
+    ['the most expensive product', { amount: MAX_AMOUNT_CENTS }],
     ['an https image', { images: ['https://shop.example:8443/tee.jpg?x=1#y'] }],
     [
       'an http image on this machine',
@@ -102,9 +103,10 @@ describe('refuses', () => {
       '/images/0',
     ],
     ['a relative image', { images: ['/a.jpg'] }, '/images/0'],
+    ['an image as script', { images: ['javascript:alert(1)'] }, '/images/0'],
     ['an image as data', { images: ['data:image/png;base64,AA'] }, '/images/0'],
     ['an image with credentials', { images: ['https://u:p@shop.example/a.jpg'] }, '/images/0'],
-    ['an image address with a space', { images: ['https://shop.example/a b.jpg'] }, '/images/0'],
+    ['an image URL with a space', { images: ['https://shop.example/a b.jpg'] }, '/images/0'],
     ['an image without a host', { images: ['https://'] }, '/images/0'],
     [
       'a script as redirect',
@@ -248,7 +250,12 @@ describe('quantity limits', () => {
     })
   })
 
-  it('keep the dearest total exact', () => {
+  it('keep the maximum total exact', () => {
     expect(Number.isSafeInteger(MAX_AMOUNT_CENTS * MAX_QUANTITY)).toBe(true)
   })
+})
+
+// `npx vitest run test/catalog/product.test.ts -u` writes the file anew.
+it('catalog.schema.json is what the product schema says', async () => {
+  await expect(catalogSchemaFile()).toMatchFileSnapshot('../../catalog.schema.json')
 })

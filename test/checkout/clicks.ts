@@ -17,7 +17,7 @@ export function expectBuyHeaders(answer: Response, what = ''): void {
   expect(seen('x-content-type-options')).toBe(`${what} x-content-type-options: nosniff`)
 }
 
-/** Reads an answer that must be a page with a reference number. */
+/** Reads an answer that must be a page with a reference. */
 export async function expectPage(
   answer: Response,
   status: number,
@@ -26,8 +26,8 @@ export async function expectPage(
   expect(answer.status).toBe(status)
   expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8')
   expectBuyHeaders(answer)
-  const reference = /Reference number <code>([^<]+)<\/code>/.exec(text)?.[1]
-  if (reference === undefined) throw new Error(`the page shows no reference number: ${text}`)
+  const reference = /(?:Reference|Order reference) <code>([^<]+)<\/code>/.exec(text)?.[1]
+  if (reference === undefined) throw new Error(`the page shows no reference: ${text}`)
   return { text, reference }
 }
 
@@ -36,9 +36,9 @@ export function unescaped(page: string): string {
   return page.replace(/&#(\d+);/g, (_entity, code) => String.fromCodePoint(Number(code)))
 }
 
-/** The one log line that carries a reference number. */
+/** The one log line that has this request id. */
 export function logLineOf(shop: Service, reference: string): Record<string, unknown> {
-  const [line, ...more] = shop.log.filter((entry) => entry.reference === reference && 'route' in entry)
+  const [line, ...more] = shop.log.filter((entry) => entry.requestId === reference && 'route' in entry)
   if (line === undefined || more.length > 0) throw new Error(`${more.length + 1} log lines for ${reference}`)
   return line
 }
@@ -82,7 +82,7 @@ export async function click(shop: Service, path = '/buy/tee', init?: RequestInit
 
 /** The stored checkout. */
 export async function checkoutOf(shop: Service, id: string): Promise<Checkout> {
-  const checkout = await shop.app.store.checkouts.find(id)
+  const checkout = await shop.services.store.checkouts.find(id)
   if (checkout === undefined) throw new Error(`no checkout ${id}`)
   return checkout
 }

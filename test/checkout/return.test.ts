@@ -57,7 +57,7 @@ test('what was sold is shown as it was sold, whatever the catalog says today', a
   await shop.sandbox.pay(session.id)
   const changed = { products: [{ sku: 'tee', name: 'Dearer shirt', amount: 9900 }] }
   await writeFile(shop.catalogPath, JSON.stringify(changed))
-  expect(await shop.app.catalog.reload()).toBe('reloaded')
+  expect(await shop.services.catalog.reload()).toBe('reloaded')
   const page = await visit(shop, `/success?checkout=${checkoutId}`)
   expect(page).toContain('Black T-shirt, M')
   expect(page).toContain('Mug')

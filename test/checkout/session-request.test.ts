@@ -246,7 +246,7 @@ test.each(['GET', 'POST'])('a %s asks the store once for the sales of a limited 
     restrictions: { completed_sessions: { limit: 5 } },
   }
   const shop = await startService({ products: [print] })
-  const counted = vi.spyOn(shop.app.store.checkouts, 'countSales')
+  const counted = vi.spyOn(shop.services.store.checkouts, 'countSales')
   await click(shop, '/buy/print', { method })
   expect(counted.mock.calls).toEqual([['print', 5]])
 })

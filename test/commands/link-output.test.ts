@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { qrPng, qrSvg } from '../../src/links/qr.ts'
-import { expectUsage, link, MANY_RUNS_MS, SHOP } from './link-run.ts'
+import { expectUsage, link, linkFolder, SHOP } from './link-run.ts'
+import { run } from './run-command.ts'
 
 describe('what it prints beside the link', () => {
   test('is the length against the budgets of print, SMS and email', async () => {
@@ -16,32 +17,37 @@ describe('what it prints beside the link', () => {
         'too long for email (2,048)',
       ],
     ] as const) {
-      const { code, out, err } = await link(['tee', ...notes.flat()])
+      const { code, stdout, stderr } = await link(['tee', ...notes.flat()])
       expect(code).toBe(0)
-      expect(err).toContain(`${out.trim().length} octets: `)
-      expect(err).toContain(verdict)
+      expect(stderr).toContain(`${stdout.trim().length} characters: `)
+      expect(stderr).toContain(verdict)
     }
   })
 
   test('with --html is a button that mail programs show: a table with inline styles', async () => {
-    const { code, out } = await link(['tee', '--email', 'jo@example.com', '--utm-source', 'mail', '--html'], {
-      ACCENT_COLOR: '#aa0000',
-    })
+    const { code, stdout } = await link(
+      ['tee', '--email', 'jo@example.com', '--utm-source', 'mail', '--html'],
+      {
+        ACCENT_COLOR: '#aa0000',
+      },
+    )
     expect(code).toBe(0)
-    expect(out).toMatch(/^<table role="presentation"[\s\S]*<\/table>\n$/)
-    expect(out).toContain('bgcolor="#aa0000"')
-    const href = /href="([^"]*)"/.exec(out)?.[1]
+    expect(stdout).toMatch(/^<table role="presentation"[\s\S]*<\/table>\n$/)
+    expect(stdout).toContain('bgcolor="#aa0000"')
+    const href = /href="([^"]*)"/.exec(stdout)?.[1]
     expect(href).toBe(`${SHOP}/buy/tee?buyer/email=jo%40example.com&amp;utm_source=mail`)
-    expect(out).not.toMatch(/<style|class=|<script/)
+    expect(stdout).not.toMatch(/<style|class=|<script/)
   })
 
   test('with --qr is a file that holds the link as a code', async () => {
-    const png = await link(['tee:2', '--qr', 'poster.png'])
-    expect([png.code, png.out]).toEqual([0, `${SHOP}/buy/tee:2\n`])
-    expect(png.err).toContain('Wrote poster.png.')
-    expect(await readFile(join(png.folder, 'poster.png'))).toEqual(Buffer.from(qrPng(`${SHOP}/buy/tee:2`)))
-    const svg = await link(['tee:2', '--qr', 'poster.svg'])
-    expect(await readFile(join(svg.folder, 'poster.svg'), 'utf8')).toBe(qrSvg(`${SHOP}/buy/tee:2`))
+    const { folder, env } = await linkFolder()
+    const [png, svg] = [join(folder, 'poster.png'), join(folder, 'poster.svg')]
+    const { code, stdout, stderr } = await run('link', ['tee:2', '--qr', png], { env })
+    expect([code, stdout]).toEqual([0, `${SHOP}/buy/tee:2\n`])
+    expect(stderr).toContain(`Wrote ${png}.`)
+    expect(await readFile(png)).toEqual(Buffer.from(qrPng(`${SHOP}/buy/tee:2`)))
+    await run('link', ['tee:2', '--qr', svg], { env })
+    expect(await readFile(svg, 'utf8')).toBe(qrSvg(`${SHOP}/buy/tee:2`))
   })
 
   test('is no code where the file cannot be written or the link is too long for one', async () => {
@@ -54,7 +60,7 @@ describe('what it prints beside the link', () => {
   })
 
   test('with --help is how it is used', async () => {
-    const { code, out } = await link(['--help'])
+    const { code, stdout } = await link(['--help'])
     expect(code).toBe(0)
     for (const option of [
       '--quantity',
@@ -71,40 +77,36 @@ describe('what it prints beside the link', () => {
       '--qr',
       '--continue-to',
     ]) {
-      expect(out).toContain(option)
+      expect(stdout).toContain(option)
     }
   })
 })
 
 describe('a wrong command line', () => {
-  test(
-    'exits with 2, says what is wrong and how it is right, and prints no link',
-    async () => {
-      await expectUsage([], 'Name a product by its sku.')
-      await expectUsage(['nothing'], 'The catalog has no product nothing.')
-      await expectUsage(['mug'], 'mug is sold in quantities from 2 to 6.')
-      await expectUsage(['mug:7'], 'mug is sold in quantities from 2 to 6.')
-      await expectUsage(['tee', '--quantity', '0'], '--quantity takes a whole number')
-      await expectUsage(['tee:2', '--quantity', '3'], '--quantity is for one product')
-      await expectUsage(['tee', 'mug:2', '--quantity', '3'], '--quantity is for one product')
-      await expectUsage(['tee', '--wrong'], "Unknown option '--wrong'")
-      await expectUsage(['tee', '--metadata', 'nothing'], '--metadata takes KEY=VALUE')
-      await expectUsage(['tee', '--metadata', 'items=mug:1'], 'metadata can not be used')
-      await expectUsage(['tee', '--email', 'jo'], 'email can not be used')
-      await expectUsage(['tee', '--reference', 'a b'], 'client_reference_id can not be used')
-      await expectUsage(['tee', '--continue-to', 'https://evil.example'], 'continue_to can not be used')
-      await expectUsage(['tee', '--qr', 'poster.gif'], '--qr takes a file that ends in .svg or .png.')
-      await expectUsage(['~!'], 'No such link can be made')
-    },
-    MANY_RUNS_MS,
-  )
+  test('exits with 2, says what is wrong and how it is right, and prints no link', async () => {
+    await expectUsage([], 'Name a product by its sku.')
+    await expectUsage(['nothing'], 'The catalog has no product nothing.')
+    await expectUsage(['mug'], 'mug is sold in quantities from 2 to 6.')
+    await expectUsage(['mug:7'], 'mug is sold in quantities from 2 to 6.')
+    await expectUsage(['tee', '--quantity', '0'], '--quantity takes a whole number')
+    await expectUsage(['tee:2', '--quantity', '3'], '--quantity is for one product')
+    await expectUsage(['tee', 'mug:2', '--quantity', '3'], '--quantity is for one product')
+    await expectUsage(['tee', '--wrong'], "Unknown option '--wrong'")
+    await expectUsage(['tee', '--metadata', 'nothing'], '--metadata takes KEY=VALUE')
+    await expectUsage(['tee', '--metadata', 'items=mug:1'], 'metadata cannot be used')
+    await expectUsage(['tee', '--email', 'jo'], 'email cannot be used')
+    await expectUsage(['tee', '--reference', 'a b'], 'client_reference_id cannot be used')
+    await expectUsage(['tee', '--continue-to', 'https://evil.example'], 'continue_to cannot be used')
+    await expectUsage(['tee', '--qr', 'poster.gif'], '--qr takes a file that ends in .svg or .png.')
+    await expectUsage(['~!'], 'No such link can be made')
+  })
 
-  test('settings or a catalog that cannot be used are said in words, with 1', async () => {
+  test('invalid settings or an invalid catalog are explained, with exit code 1', async () => {
     const bad = await link(['tee'], { PUBLIC_URL: 'http://shop.example' })
-    expect([bad.code, bad.out]).toEqual([1, ''])
-    expect(bad.err).toContain('PUBLIC_URL')
+    expect([bad.code, bad.stdout]).toEqual([1, ''])
+    expect(bad.stderr).toContain('PUBLIC_URL')
     const missing = await link(['tee'], { CATALOG_PATH: 'nowhere.json' })
-    expect([missing.code, missing.out]).toEqual([1, ''])
-    expect(missing.err).not.toMatch(/\n\s+at /)
+    expect([missing.code, missing.stdout]).toEqual([1, ''])
+    expect(missing.stderr).toMatch(/^The catalog is invalid:\n {2}there is no file nowhere\.json/)
   })
 })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { parseSince, parseTime } from '../../src/commands/period.ts'
+import { parseSince, parseTime, UsageError } from '../../src/commands/command.ts'
 
 const NOW = new Date('2026-11-22T10:00:00Z')
 
@@ -24,7 +24,7 @@ test.each([
   ['2026-11-01T18:30-0500', '2026-11-01T23:30:00.000Z'],
 ])('%s is a time of UTC where it names no zone', (text, time) => {
   expect(parseTime(text)?.toISOString()).toBe(time)
-  expect(parseSince(text, NOW)?.toISOString()).toBe(time)
+  expect(parseSince(text, NOW).toISOString()).toBe(time)
 })
 
 test.each([
@@ -38,9 +38,9 @@ test.each([
   '2026-11-01 5pm',
 ])('%j is no time', (text) => {
   expect(parseTime(text)).toBeUndefined()
-  expect(parseSince(text, NOW)).toBeUndefined()
+  expect(() => parseSince(text, NOW)).toThrow(UsageError)
 })
 
 test('a period counts back from now', () => {
-  expect(parseSince('2h', NOW)?.toISOString()).toBe('2026-11-22T08:00:00.000Z')
+  expect(parseSince('2h', NOW).toISOString()).toBe('2026-11-22T08:00:00.000Z')
 })

@@ -1,8 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import * as checkCatalog from '../../src/commands/check-catalog.ts'
+import * as link from '../../src/commands/link.ts'
+import * as orders from '../../src/commands/orders.ts'
+import * as reconcile from '../../src/commands/reconcile.ts'
 import type { Service } from '../service.ts'
-import { CREDENTIALS } from '../service.ts'
+
+const COMMANDS = { 'check-catalog': checkCatalog, link, orders, reconcile }
+export type CommandName = keyof typeof COMMANDS
 
 export interface Run {
   code: number | null
@@ -10,39 +16,64 @@ export interface Run {
   stderr: string
 }
 
-/** The settings under which a command works beside a running service. */
-export function envOf(shop: Service, more: Record<string, string> = {}): Record<string, string> {
-  const { fulfillment } = shop.app.config
-  return {
-    DOTS_CLIENT_ID: CREDENTIALS.clientId,
-    DOTS_API_KEY: CREDENTIALS.apiKey,
-    DOTS_API_URL: shop.sandbox.url,
-    PUBLIC_URL: shop.url,
-    CATALOG_PATH: shop.catalogPath,
-    DATABASE_URL: `sqlite:${shop.databasePath}`,
-    ...(fulfillment !== undefined && {
-      FULFILLMENT_URL: fulfillment.url,
-      FULFILLMENT_SECRET: fulfillment.secrets.join(','),
-    }),
-    ...more,
-  }
+export interface Surroundings {
+  env?: Record<string, string>
+  dotenvPath?: string
+  signal?: AbortSignal
 }
 
-/** Runs a command as a process of its own, in the shop's folder, with nothing else of this environment. */
-export async function runCommand(
+/** Runs a command in this process, with nothing of this environment. */
+export async function run(
+  name: CommandName,
+  argv: readonly string[] = [],
+  { env = {}, dotenvPath, signal = new AbortController().signal }: Surroundings = {},
+): Promise<Run> {
+  const run: Run = { code: null, stdout: '', stderr: '' }
+  run.code = await COMMANDS[name].main(argv, {
+    env,
+    dotenvPath,
+    out(line) {
+      run.stdout += `${line}\n`
+    },
+    err(line) {
+      run.stderr += `${line}\n`
+    },
+    stopSignal: () => signal,
+  })
+  return run
+}
+
+/** Runs a command in this process, with the settings of a running service. */
+export function runBeside(
   shop: Service,
-  name: 'orders' | 'reconcile',
-  words: readonly string[] = [],
+  name: CommandName,
+  argv: readonly string[] = [],
   more: Record<string, string> = {},
 ): Promise<Run> {
-  const child = spawn(process.execPath, [resolve(`src/commands/${name}.ts`), ...words], {
-    cwd: shop.folder,
-    env: envOf(shop, more),
+  return run(name, argv, { env: envOf(shop, more) })
+}
+
+/** The settings under which a command works beside a running service. */
+export function envOf(shop: Service, more: Record<string, string> = {}): Record<string, string> {
+  return { ...shop.env, ...more }
+}
+
+/** Runs `npm run NAME -- …` as a process of its own. With `leaveEarly` its reader closes the pipe after the first output, as `head` does. */
+export async function runScript(
+  name: CommandName,
+  words: readonly string[],
+  env: Record<string, string>,
+  { leaveEarly = false } = {},
+): Promise<Run> {
+  const child = spawn('npm', ['run', '--silent', name, '--', ...words], {
+    cwd: resolve(import.meta.dirname, '../..'),
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const run: Run = { code: null, stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     run.stdout += text
+    if (leaveEarly) child.stdout.destroy()
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     run.stderr += text

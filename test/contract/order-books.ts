@@ -1,14 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Checkout } from '../../src/store/checkout.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { CheckoutFilter } from '../../src/store/checkout-lookups.ts'
+import type { Store } from '../../src/store/open-store.ts'
 import { completion, EARLY, NEW_CHECKOUT, type StoreUnderTest } from './store.ts'
 
-/** What a store owes the shop beside its checkouts one by one: lists, sales, events, announcements, turns. */
+/** What a store has to do beside its checkouts one by one: lists, sales, events, announcements, leases. */
 export function orderBooksContract(
   name: string,
   open: (options: { now: () => Date }) => Promise<StoreUnderTest>,
 ): void {
-  describe(`${name} keeps the books:`, () => {
+  describe(`${name} keeps lists, sales, events and leases:`, () => {
     let clock = EARLY
     let store: Store
     let reopen: () => Promise<void>
@@ -32,7 +33,7 @@ export function orderBooksContract(
     }
 
     async function sell(id: string, changes: Partial<typeof NEW_CHECKOUT> = {}): Promise<void> {
-      await store.checkouts.recordCreating({ ...NEW_CHECKOUT, ...changes, id })
+      await store.checkouts.reserve({ ...NEW_CHECKOUT, ...changes, id })
     }
 
     async function openUntil(id: string, seconds: number): Promise<void> {
@@ -46,6 +47,11 @@ export function orderBooksContract(
     }
 
     const ids = (checkouts: Checkout[]) => checkouts.map(({ id }) => id)
+
+    async function list(filter: CheckoutFilter, limit: number, after?: Checkout): Promise<Checkout[]> {
+      return (await store.checkouts.list(filter, limit, after)).map(({ checkout }) => checkout)
+    }
+
     const announcement = (id: string) => ({ id, body: `{"of":"${id}"}`, state: 'pending' as const })
 
     describe('lists', () => {
@@ -61,9 +67,9 @@ export function orderBooksContract(
           await sell(id)
         }
         const found: Checkout[] = []
-        for (let page = await store.checkouts.list({}, 2); page.length > 0; ) {
+        for (let page = await list({}, 2); page.length > 0; ) {
           found.push(...page)
-          page = await store.checkouts.list({}, 2, found.at(-1))
+          page = await list({}, 2, found.at(-1))
         }
         expect(ids(found)).toEqual(['new', 'c', 'b', 'a', 'old'])
       })
@@ -72,10 +78,10 @@ export function orderBooksContract(
         await openUntil('open', 60)
         goTo(10)
         await sell('creating')
-        expect(ids(await store.checkouts.list({ state: 'open' }, 9))).toEqual(['open'])
-        expect(ids(await store.checkouts.list({ since: at(10) }, 9))).toEqual(['creating'])
-        expect(ids(await store.checkouts.list({ until: at(10) }, 9))).toEqual(['open'])
-        expect(await store.checkouts.list({ state: 'expired' }, 9)).toEqual([])
+        expect(ids(await list({ state: 'open' }, 9))).toEqual(['open'])
+        expect(ids(await list({ since: at(10) }, 9))).toEqual(['creating'])
+        expect(ids(await list({ until: at(10) }, 9))).toEqual(['open'])
+        expect(await list({ state: 'expired' }, 9)).toEqual([])
       })
 
       test('failed ones are those with a flag or a given up announcement', async () => {
@@ -89,28 +95,66 @@ export function orderBooksContract(
         goTo(7_200)
         expect(await store.outbox.claimDue(9, at(9_999))).toHaveLength(2)
         await store.outbox.recordUndelivered({ id: 'm1', attempts: 1 }, 'status-500', undefined)
-        expect(ids(await store.checkouts.list({ failed: true }, 9)).toSorted()).toEqual([
-          'flagged',
-          'unannounced',
-        ])
+        expect(ids(await list({ failed: true }, 9)).toSorted()).toEqual(['flagged', 'unannounced'])
       })
 
-      test('hints find a checkout by its own id, its session or its payment intent', async () => {
+      test('a product is found by its exact sku, whatever a name says', async () => {
+        const item = { sku: 'tee', name: 'T', quantity: 1, amount: 1 }
+        await sell('tee', { items: [item] })
+        await sell('two', { items: [{ ...item, sku: '100%_"ü"' }, item] })
+        await sell('upper', { items: [{ ...item, sku: 'TEE' }] })
+        await sell('longer', { items: [{ ...item, sku: 'tee-2', name: '"sku":"tee",' }] })
+        expect(ids(await list({ sku: 'tee' }, 9)).toSorted()).toEqual(['tee', 'two'])
+        expect(ids(await list({ sku: '100%_"ü"' }, 9))).toEqual(['two'])
+        expect(ids(await list({ sku: 'TEE', state: 'creating' }, 9))).toEqual(['upper'])
+        for (const sku of ['te', '%', 't_e', '']) expect(await list({ sku }, 9), sku).toEqual([])
+      })
+
+      test('each checkout is listed with the state of its announcement', async () => {
+        await sell('open')
+        for (const id of ['m1', 'm2']) {
+          await sell(id)
+          await store.checkouts.recordCompletion(id, completion({ announcement: announcement(id) }))
+          goTo(7_200)
+        }
+        await store.outbox.claimDue(9, at(9_999))
+        await store.outbox.recordUndelivered({ id: 'm1', attempts: 1 }, 'status-500', at(9_999))
+        await store.outbox.recordDelivered('m2')
+        const found = (await store.checkouts.list({}, 9)).map(
+          ({ checkout, announcement: sent }) => [checkout.id, sent] as const,
+        )
+        expect(Object.fromEntries(found)).toEqual({
+          open: undefined,
+          m1: { state: 'pending', lastError: 'status-500' },
+          m2: { state: 'delivered', lastError: null },
+        })
+      })
+
+      test('many are found by their own ids, and by nothing else', async () => {
+        for (const id of ['a', 'b', 'c']) await openUntil(id, 60)
+        expect(ids(await store.checkouts.findMany(['c', 'a', 'nobody', 'session-b'])).toSorted()).toEqual([
+          'a',
+          'c',
+        ])
+        expect(await store.checkouts.findMany([])).toEqual([])
+      })
+
+      test('a checkout is found by its own id, its session or its payment intent', async () => {
         await openUntil('a', 60)
         await openUntil('b', 60)
         const { checkouts } = store
-        for (const hint of ['a', 'session-a', 'intent-a']) {
-          expect(ids(await checkouts.findByHints(['nobody', hint]))).toEqual(['a'])
+        for (const id of ['a', 'session-a', 'intent-a']) {
+          expect(ids(await checkouts.findByAnyId(['nobody', id]))).toEqual(['a'])
         }
-        expect(ids(await checkouts.findByHints(['a', 'session-b', 'intent-b'])).toSorted()).toEqual([
+        expect(ids(await checkouts.findByAnyId(['a', 'session-b', 'intent-b'])).toSorted()).toEqual([
           'a',
           'b',
         ])
-        expect(await checkouts.findByHints([])).toEqual([])
-        expect(await checkouts.findByHints(['%', 'session-'])).toEqual([])
+        expect(await checkouts.findByAnyId([])).toEqual([])
+        expect(await checkouts.findByAnyId(['%', 'session-'])).toEqual([])
       })
 
-      test('overdue are the open ones past their end that were not asked after lately', async () => {
+      test('overdue are the open ones past their end that were not checked lately', async () => {
         for (const [id, end] of [
           ['late', 20],
           ['later', 10],
@@ -119,16 +163,16 @@ export function orderBooksContract(
           await openUntil(id, end)
         }
         await sell('creating')
-        const times = { before: at(50), askedBefore: at(40) }
+        const times = { before: at(50), checkedBefore: at(40) }
         expect(ids(await store.checkouts.overdue(times, 9))).toEqual(['later', 'late'])
         expect(ids(await store.checkouts.overdue(times, 1))).toEqual(['later'])
         goTo(45)
-        await store.checkouts.recordAsked('later')
+        await store.checkouts.markChecked('later')
         expect(ids(await store.checkouts.overdue(times, 9))).toEqual(['late'])
-        expect(ids(await store.checkouts.overdue({ ...times, askedBefore: at(46) }, 9))).toHaveLength(2)
+        expect(ids(await store.checkouts.overdue({ ...times, checkedBefore: at(46) }, 9))).toHaveLength(2)
       })
 
-      test('unfinished are the old ones of which nobody knows whether a session exists', async () => {
+      test('unresolved are the old ones of which it is not known whether a session exists', async () => {
         await sell('first')
         goTo(1)
         await sell('second')
@@ -138,8 +182,8 @@ export function orderBooksContract(
         await openUntil('open', 60)
         goTo(5)
         await sell('young')
-        expect(ids(await store.checkouts.unfinished(at(5), 9))).toEqual(['first', 'second'])
-        expect(ids(await store.checkouts.unfinished(at(5), 1))).toEqual(['first'])
+        expect(ids(await store.checkouts.unresolved(at(5), 9))).toEqual(['first', 'second'])
+        expect(ids(await store.checkouts.unresolved(at(5), 1))).toEqual(['first'])
       })
 
       test('a lost checkout comes back at its old time, once, and never over one that is there', async () => {
@@ -166,7 +210,7 @@ export function orderBooksContract(
         expect(await store.checkouts.countSales('tee', 9)).toBe(1)
       })
 
-      test('sales are counted no further than somebody wants to know', async () => {
+      test('sales are counted up to the limit that is asked for', async () => {
         for (const id of ['a', 'b', 'c']) {
           await sell(id)
           await store.checkouts.recordCompletion(id, completion())
@@ -176,7 +220,7 @@ export function orderBooksContract(
         expect(await store.checkouts.countSales('tee', Number.MAX_SAFE_INTEGER)).toBe(3)
       })
 
-      test('of buyers who pay at once exactly those past the limit are told, and flagged', async () => {
+      test('of buyers who pay at once exactly those past the limit are reported, and flagged', async () => {
         const buyers = ['a', 'b', 'c', 'd', 'e']
         for (const id of buyers) await sell(id)
         const salesLimits = new Map([['tee', 3]])
@@ -185,7 +229,7 @@ export function orderBooksContract(
         )
         const oversold = outcomes.filter((sale) => sale.outcome === 'recorded' && sale.oversold.length > 0)
         expect(oversold).toEqual(Array(2).fill({ outcome: 'recorded', oversold: ['tee'] }))
-        const found = await store.checkouts.list({ failed: true }, 9)
+        const found = await list({ failed: true }, 9)
         expect(found.map(({ flags }) => flags)).toEqual([['oversold'], ['oversold']])
       })
 
@@ -198,61 +242,83 @@ export function orderBooksContract(
     })
 
     describe('events', () => {
+      /** Records an event whose first attempt is over at once. */
+      function record(id: string, candidateIds: readonly string[]): Promise<'new' | 'seen'> {
+        return store.events.record(id, candidateIds, clock.toISOString())
+      }
+
       test('an event is new once, also for two who bring it at the same time', async () => {
-        const both = await Promise.all([
-          store.events.recordEvent('e1', ['x']),
-          store.events.recordEvent('e1', ['x']),
-        ])
+        const both = await Promise.all([record('e1', ['x']), record('e1', ['x'])])
         expect(both.toSorted()).toEqual(['new', 'seen'])
         await reopen()
-        expect(await store.events.recordEvent('e1', ['other'])).toBe('seen')
+        expect(await record('e1', ['other'])).toBe('seen')
       })
 
-      test('an event that is due is taken by one, until its time is over', async () => {
-        await store.events.recordEvent('e1', ['intent-1', 'ünï'])
-        const taken = await Promise.all([
-          store.events.claimDue(9, at(60)),
-          store.events.claimDue(9, at(60)),
-          store.events.claim('e1', at(60)),
-        ])
-        expect(taken.flat().filter((event) => event !== undefined)).toEqual([
-          { id: 'e1', hints: ['intent-1', 'ünï'], attempts: 1, receivedAt: at(0) },
+      test('a new event is claimed by who recorded it, and taken by one other when that time is over', async () => {
+        await store.events.record('e1', ['intent-1', 'ünï'], at(20))
+        goTo(19)
+        expect(await store.events.claimDue(9, at(60))).toEqual([])
+        goTo(20)
+        const taken = await Promise.all([store.events.claimDue(9, at(60)), store.events.claimDue(9, at(60))])
+        expect(taken.flat()).toEqual([
+          { id: 'e1', candidateIds: ['intent-1', 'ünï'], attempts: 2, receivedAt: at(0) },
         ])
         goTo(59)
         expect(await store.events.claimDue(9, at(200))).toEqual([])
         goTo(60)
-        expect(await store.events.claim('e1', at(200))).toMatchObject({ attempts: 2 })
+        expect(await store.events.claimDue(9, at(200))).toMatchObject([{ id: 'e1', attempts: 3 }])
+      })
+
+      test('an event that is recorded again keeps the claim of the first', async () => {
+        await store.events.record('e1', [], at(20))
+        expect(await store.events.record('e1', [], at(500))).toBe('seen')
+        goTo(20)
+        expect(await store.events.claimDue(9, at(60))).toHaveLength(1)
+      })
+
+      test('no more events are taken than asked for, those that are due for longest', async () => {
+        for (const [id, second] of [
+          ['third', 3],
+          ['first', 1],
+          ['second', 2],
+        ] as const) {
+          await store.events.record(id, [], at(second))
+        }
+        goTo(9)
+        const claimed = async () => (await store.events.claimDue(2, at(99))).map(({ id }) => id).toSorted()
+        expect(await claimed()).toEqual(['first', 'second'])
+        expect(await claimed()).toEqual(['third'])
       })
 
       test('done is done, and a retry comes at its time', async () => {
-        for (const id of ['done', 'again']) await store.events.recordEvent(id, [])
+        for (const id of ['done', 'again']) await record(id, [])
         await store.events.recordDone('done')
         await store.events.recordRetry('again', at(30))
         expect(await store.events.claimDue(9, at(99))).toEqual([])
         goTo(30)
         expect((await store.events.claimDue(9, at(99))).map(({ id }) => id)).toEqual(['again'])
-        expect(await store.events.claim('done', at(99))).toBeUndefined()
-        expect(await store.events.claim('nobody', at(99))).toBeUndefined()
       })
 
-      test('a pending hint is found as a whole, not as a part or a pattern', async () => {
-        await store.events.recordEvent('e1', ['intent-1', 'abc'])
+      test('a pending id is found as a whole, not as a part or a pattern', async () => {
+        await record('e1', ['intent-1', 'abc', 'pi_1'])
+        for (const id of ['intent-1', 'pi_1'])
+          expect(await store.events.hasPending(['nobody', id])).toBe(true)
         expect(await store.events.hasPending(['nobody', 'intent-1'])).toBe(true)
-        for (const hint of ['intent-', 'ntent-1', 'ab', '%', '_bc', '', '"']) {
-          expect(await store.events.hasPending([hint]), hint).toBe(false)
+        for (const id of ['intent-', 'ntent-1', 'ab', 'ABC', '%', '_bc', '', '"']) {
+          expect(await store.events.hasPending([id]), id).toBe(false)
         }
         expect(await store.events.hasPending([])).toBe(false)
         await store.events.recordDone('e1')
         expect(await store.events.hasPending(['intent-1'])).toBe(false)
       })
 
-      test('old events are forgotten, and only they', async () => {
-        await store.events.recordEvent('old', [])
+      test('old events are deleted, and only they', async () => {
+        await record('old', [])
         goTo(10)
-        await store.events.recordEvent('young', [])
+        await record('young', [])
         await store.events.prune(at(10))
-        expect(await store.events.recordEvent('old', [])).toBe('new')
-        expect(await store.events.recordEvent('young', [])).toBe('seen')
+        expect(await record('old', [])).toBe('new')
+        expect(await record('young', [])).toBe('seen')
       })
     })
 
@@ -290,7 +356,7 @@ export function orderBooksContract(
         await store.outbox.recordDelivered('ok')
         await store.outbox.recordUndelivered({ id: 'later', attempts: 1 }, 'status-500', at(30))
         await store.outbox.recordUndelivered({ id: 'never', attempts: 1 }, 'status-410', undefined)
-        // Late news of an attempt that is not the last one changes nothing.
+        // What is reported late of an attempt that is not the last one changes nothing.
         await store.outbox.recordUndelivered({ id: 'ok', attempts: 1 }, 'late', undefined)
         await store.outbox.recordUndelivered({ id: 'later', attempts: 0 }, 'late', undefined)
         expect(await store.outbox.claimDue(9, at(99))).toEqual([])
@@ -299,6 +365,18 @@ export function orderBooksContract(
         expect(await store.outbox.find('never')).toMatchObject({ state: 'failed', lastError: 'status-410' })
         goTo(30)
         expect((await store.outbox.claimDue(9, at(99))).map(({ id }) => id)).toEqual(['later'])
+      })
+
+      test('a held one is released, once', async () => {
+        await sell('a')
+        const held = { ...announcement('m1'), state: 'held' as const }
+        await store.checkouts.recordCompletion('a', completion({ announcement: held }))
+        expect(await store.outbox.release('a', 'another type')).toBe(false)
+        expect(await store.outbox.release('a')).toBe(true)
+        expect(await store.outbox.release('a')).toBe(false)
+        expect(await store.outbox.find('a')).toMatchObject({ state: 'pending', attempts: 0 })
+        expect(await store.outbox.find('a', 'another type')).toBeUndefined()
+        expect(await store.outbox.resend('a', 'another type')).toBe('unknown')
       })
 
       test('it is sent once more where a person asks for it, from the first attempt on', async () => {
@@ -321,8 +399,8 @@ export function orderBooksContract(
       })
     })
 
-    describe('turns', () => {
-      test('one holder at a time, who may renew, until the time is over or the turn is given back', async () => {
+    describe('leases', () => {
+      test('one holder at a time, who may renew, until the time is over or the lease is released', async () => {
         const { leases } = store
         const both = await Promise.all([
           leases.acquire('sweep', 'me', at(60)),
@@ -341,25 +419,25 @@ export function orderBooksContract(
         expect(await leases.acquire('sweep', first, at(100))).toBe(true)
       })
 
-      test('the note stays for the next holder', async () => {
+      test('the cursor stays for the next holder', async () => {
         const { leases } = store
-        expect(await leases.readNote('sweep')).toBeUndefined()
-        await leases.writeNote('sweep', 'as far as "ü"')
+        expect(await leases.readCursor('sweep')).toBeUndefined()
+        await leases.writeCursor('sweep', 'as far as "ü"')
         await leases.acquire('sweep', 'me', at(60))
         await leases.release('sweep', 'me')
         await reopen()
-        expect(await store.leases.readNote('sweep')).toBe('as far as "ü"')
-        expect(await store.leases.readNote('other')).toBeUndefined()
-        await store.leases.writeNote('sweep', undefined)
-        expect(await store.leases.readNote('sweep')).toBeUndefined()
+        expect(await store.leases.readCursor('sweep')).toBe('as far as "ü"')
+        expect(await store.leases.readCursor('other')).toBeUndefined()
+        await store.leases.writeCursor('sweep', undefined)
+        expect(await store.leases.readCursor('sweep')).toBeUndefined()
       })
     })
 
-    test('the store knows since when it exists, and does not forget it', async () => {
-      expect(store.madeAt).toBe(at(0))
+    test('the store knows when it was created, also after a restart', async () => {
+      expect(store.createdAt).toBe(at(0))
       goTo(500)
       await reopen()
-      expect(store.madeAt).toBe(at(0))
+      expect(store.createdAt).toBe(at(0))
     })
   })
 }

@@ -1,17 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Checkout, CheckoutState, NewCheckout } from '../../src/store/checkout.ts'
-import {
-  type CheckoutStore,
-  type Completion,
-  type RecordOutcome,
-  type Store,
-  StoreError,
-} from '../../src/store/store.ts'
+import type { Completion, RecordOutcome } from '../../src/store/checkouts.ts'
+import type { Store } from '../../src/store/open-store.ts'
+import { StoreError } from '../../src/store/store.ts'
 
-/** A store that is ready to be tried, on ground that nobody else uses. */
+/** A store to be tested, with a database of its own. */
 export interface StoreUnderTest {
   store: Store
-  /** Closes the store, and opens another one on the same ground. */
+  /** Closes the store, and opens another one with the same database. */
   reopen(): Promise<Store>
 }
 
@@ -49,7 +45,7 @@ const PAID = {
 /** A sale with nothing to announce and no limit. */
 export function completion(changes: Partial<Completion> = {}): Completion {
   return {
-    facts: PAID,
+    payment: PAID,
     completedAt: '2026-11-22T10:30:00.000Z',
     amountMismatch: false,
     announcement: undefined,
@@ -58,7 +54,7 @@ export function completion(changes: Partial<Completion> = {}): Completion {
   }
 }
 
-type Transition = (checkouts: CheckoutStore, id: string) => Promise<RecordOutcome>
+type Transition = (checkouts: Store['checkouts'], id: string) => Promise<RecordOutcome>
 
 const TRANSITIONS: Record<string, { to: CheckoutState; from: CheckoutState[]; run: Transition }> = {
   recordOpen: {
@@ -109,8 +105,8 @@ const CASES = Object.entries(TRANSITIONS).flatMap(([name, transition]) =>
 )
 
 /**
- * What every implementation of {@link Store} owes the shop. `open` is called before each test with the clock to use;
- * ground that it prepares it also clears, with `onTestFinished`.
+ * What every implementation of {@link Store} has to do. `open` is called before each test with the clock to use;
+ * what it creates it also deletes, with `onTestFinished`.
  */
 export function storeContract(
   name: string,
@@ -119,7 +115,7 @@ export function storeContract(
   describe(`${name} keeps the store's contract:`, () => {
     let clock = EARLY
     let store: Store
-    let checkouts: CheckoutStore
+    let checkouts: Store['checkouts']
     let reopen: StoreUnderTest['reopen']
 
     beforeEach(async () => {
@@ -136,7 +132,7 @@ export function storeContract(
     afterEach(() => store.close())
 
     async function inState(state: CheckoutState, id = NEW_CHECKOUT.id): Promise<Checkout> {
-      await checkouts.recordCreating({ ...NEW_CHECKOUT, id })
+      await checkouts.reserve({ ...NEW_CHECKOUT, id })
       for (const step of WAYS[state]) await TRANSITIONS[step]?.run(checkouts, id)
       return read(id)
     }
@@ -153,7 +149,7 @@ export function storeContract(
     }
 
     test('a new checkout is read back whole, with nothing known of a session', async () => {
-      await checkouts.recordCreating(NEW_CHECKOUT)
+      await checkouts.reserve(NEW_CHECKOUT)
       expect(await read()).toEqual({
         ...NEW_CHECKOUT,
         state: 'creating',
@@ -171,8 +167,8 @@ export function storeContract(
       })
     })
 
-    test('nobody is found under an id that was never written, nor under one that only looks alike', async () => {
-      await checkouts.recordCreating(NEW_CHECKOUT)
+    test('nothing is found under an id that was never written, nor under one that only looks alike', async () => {
+      await checkouts.reserve(NEW_CHECKOUT)
       for (const id of [
         '',
         'other',
@@ -186,8 +182,8 @@ export function storeContract(
     })
 
     test('an id is given once: a second checkout under it is refused and changes nothing', async () => {
-      await checkouts.recordCreating(NEW_CHECKOUT)
-      const second = checkouts.recordCreating({ ...NEW_CHECKOUT, amountTotal: 1 })
+      await checkouts.reserve(NEW_CHECKOUT)
+      const second = checkouts.reserve({ ...NEW_CHECKOUT, amountTotal: 1 })
       await expect(second).rejects.toThrow(StoreError)
       expect((await read()).amountTotal).toBe(NEW_CHECKOUT.amountTotal)
     })
@@ -210,9 +206,9 @@ export function storeContract(
     )
 
     test.each(Object.entries(TRANSITIONS))(
-      '%s of nobody says so, and writes nothing',
+      '%s of an unknown id says so, and writes nothing',
       async (_name, { run }) => {
-        await checkouts.recordCreating(NEW_CHECKOUT)
+        await checkouts.reserve(NEW_CHECKOUT)
         const before = await read()
         expect(await run(checkouts, 'nobody')).toBe('unknown-checkout')
         expect(await checkouts.find('nobody')).toBeUndefined()
@@ -221,10 +217,10 @@ export function storeContract(
     )
 
     test.each(Object.entries(TRANSITIONS))(
-      '%s of one checkout leaves its neighbours alone',
-      async (_n, { run }) => {
+      '%s of one checkout changes no other checkout',
+      async (_name, { run }) => {
         const before = await inState('creating', 'neighbour')
-        await checkouts.recordCreating(NEW_CHECKOUT)
+        await checkouts.reserve(NEW_CHECKOUT)
         later(5)
         expect(await run(checkouts, NEW_CHECKOUT.id)).toBe('recorded')
         expect(await read('neighbour')).toEqual(before)
@@ -232,13 +228,13 @@ export function storeContract(
     )
 
     test('an open checkout knows its session', async () => {
-      await checkouts.recordCreating(NEW_CHECKOUT)
+      await checkouts.reserve(NEW_CHECKOUT)
       await checkouts.recordOpen(NEW_CHECKOUT.id, SESSION)
       expect(await read()).toMatchObject({ ...NEW_CHECKOUT, ...SESSION, failure: null, completedAt: null })
     })
 
     test('a session without ids is open all the same', async () => {
-      await checkouts.recordCreating(NEW_CHECKOUT)
+      await checkouts.reserve(NEW_CHECKOUT)
       const bare = { ...SESSION, sessionId: undefined, paymentIntentId: undefined }
       expect(await checkouts.recordOpen(NEW_CHECKOUT.id, bare)).toBe('recorded')
       expect(await read()).toMatchObject({
@@ -248,7 +244,7 @@ export function storeContract(
       })
     })
 
-    test('a failure keeps its reason, until the checkout opens or completes after all', async () => {
+    test('a failure keeps its reason, until the checkout opens or completes', async () => {
       expect((await inState('failed', 'a')).failure).toBe('dots-request-refused')
       expect((await inState('unknown', 'b')).failure).toBe('dots-timeout')
       await checkouts.recordCompletion('a', completion())
@@ -280,7 +276,7 @@ export function storeContract(
         customerEmail: undefined,
         amountPaid: undefined,
       }
-      await checkouts.recordCompletion(NEW_CHECKOUT.id, completion({ facts: silent }))
+      await checkouts.recordCompletion(NEW_CHECKOUT.id, completion({ payment: silent }))
       expect(await read()).toMatchObject({
         state: 'complete',
         sessionId: SESSION.sessionId,
@@ -290,14 +286,14 @@ export function storeContract(
       })
     })
 
-    test('a second completion is told so, and the first one stands', async () => {
+    test('a second completion is superseded, and the first one stays', async () => {
       const first = await inState('complete')
       later(60)
       const other = { ...PAID, amountPaid: 1, sessionId: 'session-3', customerEmail: 'thief@example.com' }
       expect(
         await checkouts.recordCompletion(
           NEW_CHECKOUT.id,
-          completion({ facts: other, amountMismatch: true, completedAt: later(60) }),
+          completion({ payment: other, amountMismatch: true, completedAt: later(60) }),
         ),
       ).toEqual({ outcome: 'superseded' })
       expect(await read()).toEqual(first)
@@ -306,8 +302,8 @@ export function storeContract(
     test('of many completions at once exactly one is the first', async () => {
       await inState('open')
       const paidBy = async (amountPaid: number) => {
-        const facts = { ...PAID, amountPaid }
-        return (await checkouts.recordCompletion(NEW_CHECKOUT.id, completion({ facts }))).outcome
+        const payment = { ...PAID, amountPaid }
+        return (await checkouts.recordCompletion(NEW_CHECKOUT.id, completion({ payment }))).outcome
       }
       const outcomes = await Promise.all(Array.from({ length: 20 }, (_, n) => paidBy(n + 1)))
       expect(outcomes.filter((outcome) => outcome === 'recorded')).toHaveLength(1)
@@ -329,17 +325,15 @@ export function storeContract(
 
     test('the same id written by two callers at once is taken by one of them', async () => {
       const both = await Promise.allSettled([
-        checkouts.recordCreating({ ...NEW_CHECKOUT, amountTotal: 1 }),
-        checkouts.recordCreating({ ...NEW_CHECKOUT, amountTotal: 2 }),
+        checkouts.reserve({ ...NEW_CHECKOUT, amountTotal: 1 }),
+        checkouts.reserve({ ...NEW_CHECKOUT, amountTotal: 2 }),
       ])
       expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
     })
 
     test('a hundred clicks at once are a hundred checkouts, each its own', async () => {
       const ids = Array.from({ length: 100 }, (_, n) => `click-${n}`)
-      await Promise.all(
-        ids.map((id, n) => checkouts.recordCreating({ ...NEW_CHECKOUT, id, amountTotal: n + 1 })),
-      )
+      await Promise.all(ids.map((id, n) => checkouts.reserve({ ...NEW_CHECKOUT, id, amountTotal: n + 1 })))
       const found = await Promise.all(ids.toReversed().map((id) => checkouts.find(id)))
       expect(found.map((checkout) => checkout?.amountTotal)).toEqual(ids.map((_, n) => 100 - n))
     })
@@ -385,11 +379,11 @@ export function storeContract(
       ],
     ])('%s is read back as it was written, also after a restart', async (_what, changes) => {
       const written = { ...NEW_CHECKOUT, ...changes }
-      await checkouts.recordCreating(written)
+      await checkouts.reserve(written)
       expect(await read()).toMatchObject(written)
       await checkouts.recordCompletion(
         written.id,
-        completion({ facts: { ...PAID, amountPaid: written.amountTotal } }),
+        completion({ payment: { ...PAID, amountPaid: written.amountTotal } }),
       )
       const before = await read()
       await reopen()
@@ -404,7 +398,7 @@ export function storeContract(
       expect(await read()).toEqual(before)
     })
 
-    test('a store that is well answers a ping, one that is closed refuses everything with a StoreError', async () => {
+    test('an open store answers a ping, a closed one throws a StoreError for everything', async () => {
       await expect(store.ping()).resolves.toBeUndefined()
       await store.close()
       await expect(store.ping()).rejects.toThrow(StoreError)

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/open-store.ts'
 import { completion, EARLY, NEW_CHECKOUT, type StoreUnderTest } from './store.ts'
 
-/** What a store owes the visitors of the shop: second clicks, signed links, kept selections. */
+/** What a store has to do for visitors: second clicks, signed links, saved carts. */
 export function visitsContract(
   name: string,
   open: (options: { now: () => Date }) => Promise<StoreUnderTest>,
 ): void {
-  describe(`${name} knows the visitors:`, () => {
-    const VISIT = { browser: 'browser-1', fingerprint: 'cart-1' }
+  describe(`${name} handles visitors:`, () => {
+    const KEY = { browserId: 'browser-1', purchaseHash: 'cart-1' }
     let clock = EARLY
     let store: Store
 
@@ -22,8 +22,8 @@ export function visitsContract(
       return new Date(EARLY.getTime() + seconds * 1000).toISOString()
     }
 
-    function click(id: string, visit = VISIT) {
-      return store.checkouts.recordClick({ ...NEW_CHECKOUT, id }, visit)
+    function click(id: string, key = KEY) {
+      return store.checkouts.reserve({ ...NEW_CHECKOUT, id }, key)
     }
 
     function openUntil(id: string, seconds: number, sessionId: string | undefined = `session-${id}`) {
@@ -35,7 +35,7 @@ export function visitsContract(
       })
     }
 
-    test('a second click finds the checkout that is being made, and writes nothing', async () => {
+    test('a second click finds the checkout that is being created, and writes nothing', async () => {
       expect(await click('a')).toBeUndefined()
       expect(await click('b')).toMatchObject({ id: 'a', state: 'creating' })
       expect(await store.checkouts.find('b')).toBeUndefined()
@@ -60,15 +60,15 @@ export function visitsContract(
     })
 
     test.each([
-      ['another browser', { ...VISIT, browser: 'browser-2' }],
-      ['another cart', { ...VISIT, fingerprint: 'cart-2' }],
-    ])('%s has a checkout of its own', async (_what, visit) => {
+      ['another browser', { ...KEY, browserId: 'browser-2' }],
+      ['another cart', { ...KEY, purchaseHash: 'cart-2' }],
+    ])('%s has a checkout of its own', async (_what, key) => {
       await click('a')
       await openUntil('a', 600)
-      expect(await click('b', visit)).toBeUndefined()
+      expect(await click('b', key)).toBeUndefined()
     })
 
-    test('what is paid, ended, failed or left in the making is not gone back to', async () => {
+    test('what is paid, ended, failed or was left while it was created is not reused', async () => {
       await click('paid')
       await store.checkouts.recordCompletion('paid', completion())
       expect(await click('ended')).toBeUndefined()
@@ -86,7 +86,7 @@ export function visitsContract(
       expect(new Set(found.map((checkout) => checkout?.id).filter(Boolean)).size).toBe(1)
     })
 
-    test('an open checkout without a session id is unfinished until it gets one', async () => {
+    test('an open checkout without a session id is unresolved until it gets one', async () => {
       await click('a')
       await openUntil('a', 600, '')
       await store.checkouts.recordExpiry('a')
@@ -97,7 +97,7 @@ export function visitsContract(
         checkoutUrl: 'https://pay.example/c',
         expiresAt: at(600),
       })
-      expect((await store.checkouts.unfinished(at(1), 10)).map(({ id }) => id)).toEqual(['b'])
+      expect((await store.checkouts.unresolved(at(1), 10)).map(({ id }) => id)).toEqual(['b'])
       const found = (sessionId: string) =>
         store.checkouts.recordFound('b', {
           sessionId,
@@ -108,10 +108,10 @@ export function visitsContract(
       expect(await found('session-b')).toBe('recorded')
       expect(await found('another')).toBe('superseded')
       expect(await store.checkouts.find('b')).toMatchObject({ sessionId: 'session-b', state: 'open' })
-      expect(await store.checkouts.unfinished(at(1), 10)).toEqual([])
+      expect(await store.checkouts.unresolved(at(1), 10)).toEqual([])
     })
 
-    test('an open checkout that was asked about at its end is not looked for any more', async () => {
+    test('an open checkout that was checked at its end is not looked for any more', async () => {
       await click('a')
       await store.checkouts.recordOpen('a', {
         sessionId: undefined,
@@ -119,8 +119,8 @@ export function visitsContract(
         checkoutUrl: undefined,
         expiresAt: at(600),
       })
-      await store.checkouts.recordAsked('a')
-      expect(await store.checkouts.unfinished(at(1), 10)).toEqual([])
+      await store.checkouts.markChecked('a')
+      expect(await store.checkouts.unresolved(at(1), 10)).toEqual([])
     })
 
     test('the session that the buyer was sent to takes the place of one that was found', async () => {
@@ -139,7 +139,7 @@ export function visitsContract(
       expect(await store.checkouts.find('a')).toMatchObject({ flags: ['amount-mismatch', 'paid-twice'] })
     })
 
-    test('a restored checkout remembers that its announcement is held back', async () => {
+    test('a restored checkout remembers that its announcement is held', async () => {
       const { checkouts } = store
       expect(await checkouts.recordRestored({ ...NEW_CHECKOUT, id: 'held' }, at(-9), true)).toBe(true)
       expect(await checkouts.recordRestored({ ...NEW_CHECKOUT, id: 'held' }, at(-9), false)).toBe(false)
@@ -150,7 +150,7 @@ export function visitsContract(
 
     test('a signed link counts its completed sales alone', async () => {
       for (const id of ['a', 'b', 'c']) {
-        await store.checkouts.recordCreating({ ...NEW_CHECKOUT, id, linkId: id === 'c' ? 'other' : 'link' })
+        await store.checkouts.reserve({ ...NEW_CHECKOUT, id, linkId: id === 'c' ? 'other' : 'link' })
       }
       await store.checkouts.recordCompletion('a', completion())
       await store.checkouts.recordCompletion('c', completion())
@@ -159,30 +159,30 @@ export function visitsContract(
       expect(await store.checkouts.countLinkSales('nobody')).toBe(0)
     })
 
-    test('a selection is kept for its browser, replaced by the next, and forgotten when told so', async () => {
+    test('a cart is saved for its browser, replaced by the next, and removed', async () => {
       const fields = [
         ['buyer/email', 'jane+shop@example.com'],
         ['metadata_x', '"<é\n'],
       ] as const
-      await store.selections.keep('browser-1', { items: 'tee:1', fields: [] })
-      await store.selections.keep('browser-1', { items: 'tee:2,mug:1', fields })
-      expect(await store.selections.find('browser-1', at(-1))).toEqual({ items: 'tee:2,mug:1', fields })
-      expect(await store.selections.find('browser-2', at(-1))).toBeUndefined()
-      await store.selections.forget('browser-1')
-      expect(await store.selections.find('browser-1', at(-1))).toBeUndefined()
+      await store.savedCarts.save('browser-1', { items: 'tee:1', fields: [] })
+      await store.savedCarts.save('browser-1', { items: 'tee:2,mug:1', fields })
+      expect(await store.savedCarts.find('browser-1', at(-1))).toEqual({ items: 'tee:2,mug:1', fields })
+      expect(await store.savedCarts.find('browser-2', at(-1))).toBeUndefined()
+      await store.savedCarts.remove('browser-1')
+      expect(await store.savedCarts.find('browser-1', at(-1))).toBeUndefined()
     })
 
-    test('an old selection is not shown, and goes', async () => {
-      await store.selections.keep('browser-1', { items: 'tee:1', fields: [] })
-      expect(await store.selections.find('browser-1', at(0))).toBeUndefined()
-      await store.selections.prune(at(1))
-      expect(await store.selections.find('browser-1', at(-1))).toBeUndefined()
+    test('an old cart is not found, and is deleted', async () => {
+      await store.savedCarts.save('browser-1', { items: 'tee:1', fields: [] })
+      expect(await store.savedCarts.find('browser-1', at(0))).toBeUndefined()
+      await store.savedCarts.prune(at(1))
+      expect(await store.savedCarts.find('browser-1', at(-1))).toBeUndefined()
     })
 
     test('events that wait are counted from a moment on', async () => {
-      await store.events.recordEvent('one', ['hint-0001'])
+      await store.events.record('one', ['id-0001'], at(20))
       clock = new Date(at(10))
-      await store.events.recordEvent('two', ['hint-0002'])
+      await store.events.record('two', ['id-0002'], at(20))
       expect(await store.events.countPending(at(-1))).toBe(2)
       expect(await store.events.countPending(at(5))).toBe(1)
       await store.events.recordDone('two')

@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { checkCheckoutUrl } from '../../src/dots/checkout-url.ts'
+import type { DotsClientOptions } from '../../src/dots/client.ts'
+import { clientOf } from './servers.ts'
 
-const ANY_HTTPS = { hosts: [], allowHttp: false }
+type Policy = Pick<DotsClientOptions, 'checkoutHosts' | 'allowHttpCheckout'>
+
+const check = (url: string, policy: Policy) => clientOf('https://dots.example/api', policy).checkUrl(url)
+
+const ANY_HTTPS: Policy = { checkoutHosts: [], allowHttpCheckout: false }
 
 describe('any https host', () => {
   test.each([
@@ -16,8 +21,8 @@ describe('any https host', () => {
     ['  https://pay.example/c\n', 'https://pay.example/c'],
     ['ht\ntps://pay.example/\r\nc', 'https://pay.example/c'],
     ['https://pay.example/"><script>', 'https://pay.example/%22%3E%3Cscript%3E'],
-  ])('%j is taken as %s', (raw, href) => {
-    expect(checkCheckoutUrl(raw, ANY_HTTPS)?.href).toBe(href)
+  ])('%j is accepted as %s', (raw, href) => {
+    expect(check(raw, ANY_HTTPS)?.href).toBe(href)
   })
 
   test.each([
@@ -46,34 +51,37 @@ describe('any https host', () => {
     'ws://pay.example/c',
     'intent://pay.example/c',
   ])('%j is refused', (raw) => {
-    expect(checkCheckoutUrl(raw, ANY_HTTPS)).toBeUndefined()
+    expect(check(raw, ANY_HTTPS)).toBeUndefined()
   })
 })
 
-test('what passes holds no control character and no space, whatever came in', () => {
+test('an accepted URL has no control character and no space, whatever came in', () => {
   for (const raw of ['https://pay.example/a b\t\r\nSet-Cookie: x=1', 'https://pay.example/\u0000\u2028é']) {
-    expect(checkCheckoutUrl(raw, ANY_HTTPS)?.href).toMatch(/^[\x21-\x7e]+$/)
+    expect(check(raw, ANY_HTTPS)?.href).toMatch(/^[\x21-\x7e]+$/)
   }
 })
 
 describe('plain http, where Dots is on this machine', () => {
-  const local = { hosts: [], allowHttp: true }
+  const local = { checkoutHosts: [], allowHttpCheckout: true }
   test.each(['http://localhost:4010/checkout/1', 'http://127.0.0.1/c', 'https://pay.example/c'])(
-    '%s is taken',
+    '%s is accepted',
     (raw) => {
-      expect(checkCheckoutUrl(raw, local)?.href).toBe(raw)
+      expect(check(raw, local)?.href).toBe(raw)
     },
   )
   test.each(['http://user@localhost/c', 'javascript:alert(1)', 'ftp://localhost/c'])(
     '%s is refused',
     (raw) => {
-      expect(checkCheckoutUrl(raw, local)).toBeUndefined()
+      expect(check(raw, local)).toBeUndefined()
     },
   )
 })
 
 describe('a list of hosts', () => {
-  const listed = { hosts: ['pay.example', 'xn--bcher-kva.example', '[::1]'], allowHttp: false }
+  const listed = {
+    checkoutHosts: ['pay.example', 'xn--bcher-kva.example', '[::1]'],
+    allowHttpCheckout: false,
+  }
   test.each([
     'https://pay.example/c',
     'https://PAY.EXAMPLE/c',
@@ -83,7 +91,7 @@ describe('a list of hosts', () => {
     'https://[0:0:0:0:0:0:0:1]/c',
     'https://p%61y.example/c',
   ])('%s is on it', (raw) => {
-    expect(checkCheckoutUrl(raw, listed)).toBeInstanceOf(URL)
+    expect(check(raw, listed)).toBeInstanceOf(URL)
   })
   test.each([
     'https://evil.example/c',
@@ -100,7 +108,7 @@ describe('a list of hosts', () => {
     'https://рay.example/c',
     'http://pay.example/c',
     'https://[::2]/c',
-  ])('%s is not', (raw) => {
-    expect(checkCheckoutUrl(raw, listed)).toBeUndefined()
+  ])('%s is not on it', (raw) => {
+    expect(check(raw, listed)).toBeUndefined()
   })
 })

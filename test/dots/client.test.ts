@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts'
-import { CREATE, CREDENTIALS, clientOf, failureOf, GOOD, web } from './servers.ts'
+import { CREATE, CREDENTIALS, clientOf, failureOf, GOOD, recordedLog, web } from './servers.ts'
 
 async function dots(options: Partial<SandboxOptions> = {}): Promise<Sandbox> {
   const sandbox = await startSandbox({ ...CREDENTIALS, ...options })
@@ -9,7 +9,7 @@ async function dots(options: Partial<SandboxOptions> = {}): Promise<Sandbox> {
   return sandbox
 }
 
-/** A Dots that gives every call the same answer. */
+/** A Dots with the same response to every call. */
 function always(status: number, body: string, headers: Record<string, string> = {}): Promise<string> {
   return web((request, response) => {
     request.resume()
@@ -64,7 +64,7 @@ describe('what is sent', () => {
     expect(paths).toEqual([`${base.replace(/\/$/, '')}/v2/checkout-sessions/x`])
   })
 
-  test('one connection serves one call after the other', async () => {
+  test('one connection is reused for later calls', async () => {
     const ports = new Set<number | undefined>()
     const url = await web((request, response) => {
       ports.add(request.socket.remotePort)
@@ -74,24 +74,24 @@ describe('what is sent', () => {
     const client = clientOf(url)
     for (let n = 0; n < 30; n++) {
       await client.createCheckoutSession(CREATE)
-      // A connection is free again a moment after its answer was read.
+      // A connection is free again a moment after its response was read.
       await sleep(2)
     }
     expect(ports.size).toBe(1)
   })
 
-  test('no more calls are on the wire at one time than allowed, and the others wait', async () => {
-    let [now, most] = [0, 0]
+  test('calls over the limit wait', async () => {
+    let [now, peak] = [0, 0]
     const url = await web(async (request, response) => {
       request.resume()
-      most = Math.max(most, ++now)
+      peak = Math.max(peak, ++now)
       await sleep(20)
       now--
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(GOOD))
     })
     const client = clientOf(url, { maxInFlight: 3 })
     await Promise.all(Array.from({ length: 12 }, () => client.createCheckoutSession(CREATE)))
-    expect(most).toBe(3)
+    expect(peak).toBe(3)
   })
 })
 
@@ -111,15 +111,14 @@ describe('reading', () => {
     })
   })
 
-  test('a session that Dots does not know has a code of its own', async () => {
+  test('a session that Dots does not know is dots-not-found', async () => {
     const sandbox = await dots()
     const error = await failureOf(clientOf(sandbox.url).getCheckoutSession('nobody', 'return'))
-    expect(error).toMatchObject({ code: 'dots-not-found' })
     expect(error.code).toBe('dots-not-found')
   })
 
   test.each(['newest-first', 'oldest-first'] as const)(
-    'the list is walked to its end (%s)',
+    'the list is read page by page to its end (%s)',
     async (listOrder) => {
       const sandbox = await dots({ listOrder })
       const client = clientOf(sandbox.url)
@@ -148,7 +147,7 @@ describe('reading', () => {
   })
 })
 
-describe('a good answer', () => {
+describe('a valid response', () => {
   test.each([200, 201, 202])('may have the status %i', async (status) => {
     const url = await always(status, JSON.stringify(GOOD))
     const { checkoutUrl } = await clientOf(url).createCheckoutSession(CREATE)
@@ -185,7 +184,7 @@ describe('a good answer', () => {
   })
 })
 
-describe('an answer that is none', () => {
+describe('an invalid response', () => {
   test.each([
     ['no JSON', '<html>', {}],
     ['an empty body', '', {}],
@@ -198,9 +197,8 @@ describe('an answer that is none', () => {
     ['a URL that is null', '{"checkout_session_url":null}', {}],
     ['a URL that is a list', '{"checkout_session_url":["https://pay.example/"]}', {}],
     ['an empty URL', '{"checkout_session_url":""}', {}],
-  ])('%s: a session may exist, and the text stays out of the log', async (_what, body, headers) => {
+  ])('%s: a session may exist, and the body is not logged', async (_what, body, headers) => {
     const error = await failureOf(clientOf(await always(200, body, headers)).createCheckoutSession(CREATE))
-    expect(error).toMatchObject({ code: 'dots-invalid-response' })
     expect(error).toMatchObject({
       status: 503,
       code: 'dots-invalid-response',
@@ -212,26 +210,21 @@ describe('an answer that is none', () => {
     if (body.length > 10) expect(JSON.stringify(error.details)).not.toContain(body)
   })
 
-  test.each([
-    ['javascript:alert(1)', true],
-    ['https://user:hunter2@pay.example/c', true],
-    ['http://pay.example/c', false],
-  ])('the URL %s is refused, and only its host is kept', async (checkout_session_url, allowHttpCheckout) => {
-    const url = await always(200, JSON.stringify({ checkout_session_url }))
-    const error = await failureOf(clientOf(url, { allowHttpCheckout }).createCheckoutSession(CREATE))
-    expect(error).toMatchObject({ code: 'dots-unsafe-url' })
-    expect(error).toMatchObject({ sessionMayExist: true, logLevel: 'error', retryAfterSeconds: undefined })
+  test('an unsafe URL is refused, and only its host is logged', async () => {
+    const url = await always(200, '{"checkout_session_url":"https://user:hunter2@pay.example/c"}')
+    const error = await failureOf(clientOf(url).createCheckoutSession(CREATE))
+    expect(error).toMatchObject({
+      code: 'dots-unsafe-url',
+      sessionMayExist: true,
+      logLevel: 'error',
+      retryAfterSeconds: undefined,
+      details: { dotsStatus: 200, host: 'pay.example' },
+    })
     expect(JSON.stringify(error.details)).not.toContain('hunter2')
-  })
-
-  test('a host that the merchant has not listed is refused', async () => {
-    const client = clientOf(await always(200, JSON.stringify(GOOD)), { checkoutHosts: ['dots.example'] })
-    const error = await failureOf(client.createCheckoutSession(CREATE))
-    expect(error).toMatchObject({ code: 'dots-unsafe-url', details: { host: 'pay.example' } })
   })
 })
 
-describe('a refusal', () => {
+describe('an error response', () => {
   const NOW = new Date('2026-11-22T10:00:00Z')
   const unavailable = { code: 'dots-unavailable', retryAfterSeconds: 5 }
   const refused = { code: 'dots-request-refused', sessionMayExist: false, logLevel: 'error' }
@@ -286,12 +279,12 @@ describe('a refusal', () => {
     }
   })
 
-  test('Retry-After of what waiting does not mend is not passed on', async () => {
+  test('Retry-After is ignored where waiting does not help', async () => {
     const url = await always(400, '{}', { 'retry-after': '3' })
     expect((await failureOf(clientOf(url).createCheckoutSession(CREATE))).retryAfterSeconds).toBeUndefined()
   })
 
-  test('is known by its status, also when a long page of a proxy stands around it', async () => {
+  test('is known by its status, even where a proxy has wrapped it in a long page', async () => {
     const page = `<html>${'x'.repeat(200_000)}</html>`
     for (const [status, code] of [
       [401, 'dots-credentials-refused'],
@@ -303,12 +296,12 @@ describe('a refusal', () => {
   })
 })
 
-test('what is known of the credentials follows the answers, and only answers that are about them', async () => {
+test('the state of the credentials follows the responses that say something about them', async () => {
   const sandbox = await dots()
   const client = clientOf(sandbox.url)
   const seen: string[] = [client.credentials]
   async function after(status: number | undefined): Promise<void> {
-    // A fault that passes is tried once more.
+    // The call and its one retry.
     if (status !== undefined) sandbox.failNext({ status }, status >= 500 ? 2 : 1)
     await client.createCheckoutSession(CREATE).catch(() => {})
     seen.push(client.credentials)
@@ -334,4 +327,18 @@ test('credentials that the sandbox does not know are refused', async () => {
     code: 'dots-credentials-refused',
   })
   expect(client.credentials).toBe('refused')
+})
+
+test('refused credentials are checked until Dots accepts them, and each change is logged once', async () => {
+  const sandbox = await dots()
+  const { log, lines } = recordedLog()
+  const client = clientOf(sandbox.url, { log, credentialsRecheckMs: 20 })
+  sandbox.failNext({ status: 401 }, 3)
+  await failureOf(client.createCheckoutSession(CREATE))
+  await expect.poll(() => client.credentials).toBe('accepted')
+  expect(sandbox.requests.map(({ call }) => call)).toEqual(['create', 'list', 'list', 'list'])
+  expect(lines.map(({ event, level }) => [event, level])).toEqual([
+    ['dots.credentials.rejected', 50],
+    ['dots.credentials.accepted', 30],
+  ])
 })

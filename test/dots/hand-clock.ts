@@ -1,4 +1,4 @@
-/** A clock that stands still until a test moves it, in milliseconds. */
+/** A clock that a test moves, in milliseconds. */
 export function handClock() {
   let ms = 1_000_000
   return {

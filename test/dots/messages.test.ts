@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseSession, parseSessionPage, refusalCode } from '../../src/dots/messages.ts'
+import { errorCode, parseSession, parseSessionPage } from '../../src/dots/messages.ts'
 
 describe('a session', () => {
   test('what is known of it is read, what is not known is left out', () => {
@@ -30,9 +30,8 @@ describe('a session', () => {
     for (const name of names) {
       const session = parseSession({ checkout_session_url: 'https://pay.example/c', [name]: wrong })
       expect(session?.checkout_session_url, name).toBe('https://pay.example/c')
-      // Only a number is an amount, and these texts may be empty without harm.
-      const fits = (name === 'amount_total' && wrong === 7) || (/expiry|created/.test(name) && wrong === '')
-      if (!fits) expect(session, name).not.toHaveProperty(name)
+      const isAmount = name === 'amount_total' && wrong === 7
+      if (!isAmount) expect(Object.entries(session ?? {}), name).not.toContainEqual([name, wrong])
     }
   })
 
@@ -85,7 +84,7 @@ describe('the code of a refusal', () => {
     [{ code: 'not a code at all', error: { code: 'invalid-input' } }, 'invalid-input'],
     [{ code: 400, error: { code: 'invalid-input' } }, 'invalid-input'],
   ])('%j has %s', (body, code) => {
-    expect(refusalCode(body)).toBe(code)
+    expect(errorCode(body)).toBe(code)
   })
 
   test.each([
@@ -104,7 +103,7 @@ describe('the code of a refusal', () => {
     { code: null, error: null },
     { error: ['invalid-input'] },
   ])('%j has none that a log may hold', (body) => {
-    expect(refusalCode(body)).toBeUndefined()
+    expect(errorCode(body)).toBeUndefined()
   })
 })
 
@@ -119,4 +118,25 @@ test.each([
   ['9'.repeat(16), undefined],
 ])('an amount_total of %j is read as %j', (given, expected) => {
   expect(parseSession({ amount_total: given })?.amount_total).toBe(expected)
+})
+
+test.each([
+  ['2026-11-22T10:00:00Z', '2026-11-22T10:00:00.000Z'],
+  ['2026-11-22T10:00:00.123456Z', '2026-11-22T10:00:00.123Z'],
+  ['2026-11-22T12:00:00+02:00', '2026-11-22T10:00:00.000Z'],
+  // Without a zone it is UTC, whatever the zone of this machine.
+  ['2026-11-22T10:00:00', '2026-11-22T10:00:00.000Z'],
+  ['2026-11-22T10:00:00.5', '2026-11-22T10:00:00.500Z'],
+  ['soon', undefined],
+])('a time of Dots written %s is %s', (text, expected) => {
+  const zone = process.env.TZ
+  process.env.TZ = 'Asia/Tokyo'
+  try {
+    expect(parseSession({ created: text, expiry: text })).toEqual(
+      expected === undefined ? {} : { created: expected, expiry: expected },
+    )
+  } finally {
+    if (zone === undefined) delete process.env.TZ
+    else process.env.TZ = zone
+  }
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseRetryAfter } from '../../src/dots/retry-after.ts'
+import { parseRetryAfter } from '../../src/dots/wire.ts'
 
 const NOW = new Date('2026-11-22T10:00:00.500Z')
 

@@ -9,7 +9,7 @@ function make() {
   const { clock, forward } = handClock()
   const budget = new RetryBudget(clock)
   const call = (times: number) => {
-    for (let n = 0; n < times; n++) budget.noteCall()
+    for (let n = 0; n < times; n++) budget.recordCall()
   }
   const takeAll = () => {
     let taken = 0
@@ -19,13 +19,13 @@ function make() {
   return { budget, call, takeAll, forward }
 }
 
-test('a quiet shop has three retries in ten seconds', () => {
+test('with few calls three retries are allowed in ten seconds', () => {
   const { call, takeAll } = make()
   call(1)
   expect(takeAll()).toBe(3)
 })
 
-test('a busy shop has a fifth of its calls', () => {
+test('with many calls a fifth of them may be retried', () => {
   const { call, takeAll } = make()
   call(100)
   expect(takeAll()).toBe(20)

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 
-/** A key and a certificate that nobody has vouched for, made for one test (X.509 version 1, RFC 5280, 4.1). */
+/** A key and a certificate that no authority has signed, made for one test (X.509 version 1, RFC 5280, 4.1). */
 export function selfSigned(): { key: string; cert: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = der(SEQUENCE, ECDSA_WITH_SHA256)
   const name = der(SEQUENCE, der(SET, der(SEQUENCE, COMMON_NAME, der(UTF8_STRING, Buffer.from('localhost')))))
   const validity = der(SEQUENCE, utcTime('200101000000Z'), utcTime('491231235959Z'))
-  const facts = der(
+  const body = der(
     SEQUENCE,
     der(INTEGER, Buffer.from([1])),
     algorithm,
@@ -15,8 +15,8 @@ export function selfSigned(): { key: string; cert: string } {
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
   )
-  const signature = sign('sha256', facts, privateKey)
-  const certificate = der(SEQUENCE, facts, algorithm, der(BIT_STRING, Buffer.from([0]), signature))
+  const signature = sign('sha256', body, privateKey)
+  const certificate = der(SEQUENCE, body, algorithm, der(BIT_STRING, Buffer.from([0]), signature))
   const lines = certificate.toString('base64').replace(/.{64}/g, '$&\n')
   return {
     key: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),

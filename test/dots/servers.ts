@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
+import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { DotsClient, type DotsClientOptions } from '../../src/dots/client.ts'
 import type { CreateSession } from '../../src/dots/messages.ts'
@@ -26,16 +27,17 @@ export const CREATE: CreateSession = {
   metadata: { checkout_id: '1' },
 }
 
-/** The smallest answer that a buyer can be sent on with. */
+/** The smallest response that is enough to redirect a buyer. */
 export const GOOD = { checkout_session_url: 'https://pay.example/c/1' }
 
-/** A client that is closed when the test is over. */
+/** A client that is closed when the test is over, and does not log. */
 export function clientOf(apiUrl: string, options: Partial<DotsClientOptions> = {}): DotsClient {
   const client = new DotsClient({
     ...CREDENTIALS,
     apiUrl,
-    appId: undefined,
     maxInFlight: 8,
+    log: pino({ level: 'silent' }),
+    random: () => 0,
     checkoutHosts: [],
     allowHttpCheckout: true,
     ...options,
@@ -48,7 +50,13 @@ export function clientOf(apiUrl: string, options: Partial<DotsClientOptions> = {
   return client
 }
 
-/** Listens on loopback until the test is over, then hangs up on everybody. */
+/** A logger, and what it has logged. */
+export function recordedLog() {
+  const lines: Record<string, unknown>[] = []
+  return { log: pino({ base: null }, { write: (line) => void lines.push(JSON.parse(line)) }), lines }
+}
+
+/** Listens on loopback until the test is over, then closes all connections. */
 export async function listen(server: Server): Promise<number> {
   const sockets = new Set<Socket>()
   server.on('connection', (socket) => {
@@ -67,12 +75,12 @@ export async function listen(server: Server): Promise<number> {
   return address.port
 }
 
-/** A web server in the place of Dots; the base of its API. */
+/** A web server in the place of Dots; returns the base of its API. */
 export async function web(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${await listen(createHttpServer(listener))}/api`
 }
 
-/** A server that does with each connection as it is told, once the request's first bytes are there. */
+/** A TCP server that calls `onData` for each connection once the request's first bytes are there. */
 export async function raw(onData: (socket: Socket) => void): Promise<string> {
   const server = createServer((socket) => void socket.once('data', () => onData(socket)))
   return `http://127.0.0.1:${await listen(server)}/api`

@@ -14,7 +14,7 @@ describe('the cookie', () => {
     return { name, value, flags: flags.sort() }
   }
 
-  test('on http is a random name that scripts cannot read and other sites cannot send along with a form', async () => {
+  test('on http is a random value that scripts cannot read and other sites cannot send along with a form', async () => {
     const { name, value, flags } = await flagsOf({})
     expect([name, flags]).toEqual(['buyer', ['HttpOnly', 'Max-Age=10800', 'Path=/', 'SameSite=Lax']])
     expect(value).toMatch(/^[A-Za-z0-9_-]{22}$/)
@@ -41,7 +41,7 @@ describe('the cookie', () => {
     expect(answer.headers.getSetCookie()[0]).toContain(`${first.cookie}; Max-Age=10800`)
   })
 
-  test('is set by clicks alone, never by looking around, and never for those who only look', async () => {
+  test('is set by clicks alone, never by browsing, by previews or by HEAD', async () => {
     const shop = await startService()
     for (const path of ['/', '/products/tee', '/robots.txt', '/qr/tee.svg', '/buy']) {
       expect((await shop.get(path)).headers.getSetCookie()).toEqual([])
@@ -51,7 +51,7 @@ describe('the cookie', () => {
     expect((await shop.get('/buy/tee', { method: 'HEAD' })).headers.getSetCookie()).toEqual([])
   })
 
-  test('stands in no log line and in no row of the store', async () => {
+  test('is in no log line and in no row of the store', async () => {
     const { shop, first } = await returning()
     const value = first.cookie.split('=')[1] ?? ''
     await visit(shop, '/buy/tee', first.cookie)

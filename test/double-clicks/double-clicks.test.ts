@@ -1,7 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { buildApp } from '../../src/app.ts'
-import { loadConfig } from '../../src/config.ts'
 import { buildLink } from '../../src/links/link-builder.ts'
 import { EVERY_TIME, sessionsOf } from '../checkout/clicks.ts'
 import { completion } from '../contract/store.ts'
@@ -14,7 +13,7 @@ const MINUTE_MS = 60_000
 /** A second instance of the service on the same database, as a replica would be. */
 async function replicaOf(shop: Service): Promise<Pick<Service, 'get'>> {
   const port = await freePort()
-  const config = await loadConfig({
+  const env = {
     DOTS_CLIENT_ID: CREDENTIALS.clientId,
     DOTS_API_KEY: CREDENTIALS.apiKey,
     DOTS_API_URL: shop.sandbox.url,
@@ -23,9 +22,9 @@ async function replicaOf(shop: Service): Promise<Pick<Service, 'get'>> {
     PUBLIC_URL: shop.url,
     CATALOG_PATH: shop.catalogPath,
     DATABASE_URL: `sqlite:${shop.databasePath}`,
-  })
-  const app = await buildApp(config, { logDestination: { write: () => undefined } })
-  await app.listen({ host: config.host, port })
+  }
+  const { app } = await buildApp(env, { logDestination: { write: () => undefined } })
+  await app.listen({ host: '127.0.0.1', port })
   onTestFinished(() => app.close())
   return { get: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual', ...init }) }
 }
@@ -168,7 +167,7 @@ describe('each its own session', () => {
       shop.catalogPath,
       JSON.stringify({ products: [{ sku: 'tee', name: 'Tee', amount: 2600 }] }),
     )
-    await vi.waitUntil(() => shop.app.catalog.current.find('tee')?.amount === 2600, { timeout: 10_000 })
+    await vi.waitUntil(() => shop.services.catalog.current.find('tee')?.amount === 2600, { timeout: 10_000 })
     expect((await visit(shop, '/buy/tee', first.cookie)).to).not.toBe(first.to)
   })
 
@@ -264,10 +263,10 @@ describe('a session that was paid within its first minute', () => {
     shop.sandbox.hold()
     const opening = visit(shop, '/buy/mug', first.cookie)
     await vi.waitUntil(() => calls(shop, 'create') > 1)
-    const { checkouts } = shop.app.store
-    const { recordClick } = checkouts
-    vi.spyOn(checkouts, 'recordClick').mockImplementationOnce(async (checkout, who) => {
-      const live = await recordClick(checkout, who)
+    const { checkouts } = shop.services.store
+    const { reserve } = checkouts
+    vi.spyOn(checkouts, 'reserve').mockImplementationOnce(async (checkout, key) => {
+      const live = await reserve(checkout, key)
       expect(live?.state).toBe('creating')
       // Opened and paid before the second click looks for the first time.
       shop.sandbox.release()

@@ -16,7 +16,7 @@ async function timed<T>(work: Promise<T>): Promise<{ result: T; ms: number }> {
 test('a sweep that hangs in a list never starves a click, however small the cap', async () => {
   const shop = await startService({
     env: { DOTS_MAX_IN_FLIGHT: '2' },
-    ordersPace: { ...NO_LOOPS, sweepEveryMs: 20, callsPerMinute: 60_000 },
+    pace: { ...NO_LOOPS, sweepEveryMs: 20, callsPerMinute: 60_000 },
   })
   shop.sandbox.failNext('hang', EVERY_TIME, 'list')
   await expect.poll(() => calls(shop, 'list')).toBeGreaterThan(0)
@@ -28,7 +28,7 @@ test('a sweep that hangs in a list never starves a click, however small the cap'
 })
 
 test('a storm of events and returns at a silent Dots leaves the clicks their places', async () => {
-  const shop = await startWithWebhook({ env: { DOTS_MAX_IN_FLIGHT: '4' }, ordersPace: NO_LOOPS })
+  const shop = await startWithWebhook({ env: { DOTS_MAX_IN_FLIGHT: '4' }, pace: NO_LOOPS })
   const sales = [await click(shop), await click(shop), await click(shop)]
   shop.sandbox.failNext('hang', 200, 'read')
   const storm = sales.flatMap(({ session, checkoutId }) => [
@@ -47,7 +47,7 @@ test('a storm of events and returns at a silent Dots leaves the clicks their pla
 
 test('what fails behind the shop opens a breaker of its own: clicks go on, and the service is ready', async () => {
   const shop = await startService({
-    ordersPace: { ...NO_LOOPS, sweepEveryMs: 20, callsPerMinute: 60_000 },
+    pace: { ...NO_LOOPS, sweepEveryMs: 20, callsPerMinute: 60_000 },
   })
   shop.sandbox.failNext({ status: 500 }, 50, 'list')
   const breakers = async () => JSON.stringify((await readyz(shop)).body)
@@ -58,7 +58,7 @@ test('what fails behind the shop opens a breaker of its own: clicks go on, and t
 
 test('a pause that Dots asks the sweep for holds for clicks too, and ends by itself', async () => {
   const shop = await startService({
-    ordersPace: { ...NO_LOOPS, sweepEveryMs: 20, callsPerMinute: 60_000 },
+    pace: { ...NO_LOOPS, sweepEveryMs: 20, callsPerMinute: 60_000 },
   })
   // The list's deadline has room to wait for it and to try again; a click just has to wait.
   shop.sandbox.failNext({ status: 503, headers: { 'retry-after': '2' } }, 1, 'list')

@@ -4,20 +4,20 @@ import { type Service, startService } from '../service.ts'
 import { sendBytes } from './raw.ts'
 import { body, EVIL, header, host, key, MARKER, method, oneLine, path, piece, query } from './requests.ts'
 
-/** Seconds that each of the fuzzers below may take; fast-check prints seed and path of what it has found. */
-const FUZZ_MS = 12_000
-const TEST_MS = 40_000
+/** Requests of a fuzzer, of the one that opens sessions a quarter. fast-check prints the seed and the path of what it has found. */
+const RUNS = process.env.FULL_COUNTS === '1' ? 4_000 : 400
+const TEST_MS = 120_000
 
 async function shopToAttack(): Promise<Service> {
   return startService({ env: { RATE_LIMIT_MAX: '1000000', LINK_SIGNING_SECRET: 'of the fuzzer' } })
 }
 
-/** What no answer to anybody may have in it, whatever was asked. */
+/** What no response may contain, whatever was sent. */
 function expectHarmless(answer: string, status: number, what: string): void {
   const at = answer.indexOf('\r\n\r\n')
   const [head, page] = at === -1 ? [answer, ''] : [answer.slice(0, at), answer.slice(at + 4)]
   if (status >= 500) {
-    // A prefetch is refused with a 503 by design; Dots answers well all the time.
+    // A prefetch is refused with a 503 by design; Dots has no faults in these tests.
     expect([what, status, /sec-purpose: prefetch/.test(what)]).toEqual([what, 503, true])
   }
   expect(`${what}\n${answer}`).not.toMatch(
@@ -37,19 +37,16 @@ function expectHarmless(answer: string, status: number, what: string): void {
  * itself as "try again". Neither leads to another host.
  */
 function expectForeignHostAsTextOnly(page: string, what: string): void {
-  for (const [, address = ''] of page.matchAll(/(?:href|src|action|content)="([^"]*)"/g)) {
-    const target = URL.canParse(address, 'http://localhost')
-      ? new URL(address, 'http://localhost')
-      : undefined
+  for (const [, link = ''] of page.matchAll(/(?:href|src|action|content)="([^"]*)"/g)) {
+    const target = URL.parse(link, 'http://localhost')
     expect([what, target?.host]).not.toEqual([what, EVIL])
   }
 }
 
-test('whatever comes, no answer is a 5xx of our own, a stack, an echo or a way to a foreign host', {
+test('whatever is sent, no response is a 5xx, shows a stack, repeats the request unescaped, or leads to another host', {
   timeout: TEST_MS,
 }, async () => {
   const shop = await shopToAttack()
-  let sent = 0
   await fc.assert(
     fc.asyncProperty(
       method,
@@ -59,10 +56,10 @@ test('whatever comes, no answer is a 5xx of our own, a stack, an echo or a way t
       fc.array(header, { maxLength: 5 }),
       body,
       async (...parts) => {
-        const [verb, address, search, name, headers, form] = parts
+        const [verb, target, search, name, headers, form] = parts
         const content = Buffer.from(form?.text ?? '')
         const lines = [
-          `${verb} ${address}${search} HTTP/1.1`,
+          `${verb} ${target}${search} HTTP/1.1`,
           `host: ${name}`,
           ...headers,
           'connection: close',
@@ -70,22 +67,20 @@ test('whatever comes, no answer is a 5xx of our own, a stack, an echo or a way t
         ]
         const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)
         const { text: answer, status } = await sendBytes(shop, Buffer.concat([head, content]), {
-          patienceMs: 3_000,
+          timeoutMs: 3_000,
         })
-        sent++
         expectHarmless(answer, status, lines.join('\n'))
-        // Whoever takes us for a proxy is hung up on; everybody else has an answer.
+        // A CONNECT is disconnected; every other request gets a response.
         if (verb !== 'CONNECT') expect([lines.join('\n'), status]).not.toEqual([lines.join('\n'), 0])
       },
     ),
-    { numRuns: 100_000, interruptAfterTimeLimit: FUZZ_MS, markInterruptAsFailure: false },
+    { numRuns: RUNS },
   )
-  expect(sent).toBeGreaterThan(300)
   expect(shop.log.filter(({ level }) => Number(level) >= 50)).toEqual([])
   expect((await shop.get('/buy/tee')).status).toBe(302)
 })
 
-test('bytes that are no HTTP are refused, and the service lives on', { timeout: TEST_MS }, async () => {
+test('bytes that are no HTTP are refused, and the service goes on', { timeout: TEST_MS }, async () => {
   const shop = await shopToAttack()
   const start = fc.constantFrom(
     '',
@@ -97,16 +92,16 @@ test('bytes that are no HTTP are refused, and the service lives on', { timeout: 
   await fc.assert(
     fc.asyncProperty(start, fc.uint8Array({ maxLength: 200 }), async (head, bytes) => {
       const sent = Buffer.concat([Buffer.from(head, 'latin1'), bytes, Buffer.from('\r\n\r\n')])
-      const { text: answer, status } = await sendBytes(shop, sent, { patienceMs: 1_000, half: true })
+      const { text: answer, status } = await sendBytes(shop, sent, { timeoutMs: 1_000, half: true })
       expect(status).toBeLessThan(500)
       expect(answer).not.toMatch(/\n\s+at |node_modules|node:internal/)
     }),
-    { numRuns: 100_000, interruptAfterTimeLimit: FUZZ_MS / 2, markInterruptAsFailure: false },
+    { numRuns: RUNS },
   )
   expect((await shop.get('/healthz')).status).toBe(200)
 })
 
-test('a form is read as a query is, whatever stands in it', { timeout: TEST_MS }, async () => {
+test('a form is read as a query is, whatever it contains', { timeout: TEST_MS }, async () => {
   const shop = await shopToAttack()
   await fc.assert(
     fc.asyncProperty(
@@ -129,7 +124,7 @@ test('a form is read as a query is, whatever stands in it', { timeout: TEST_MS }
         await answer.arrayBuffer()
       },
     ),
-    { numRuns: 100_000, interruptAfterTimeLimit: FUZZ_MS / 2, markInterruptAsFailure: false },
+    { numRuns: RUNS / 4 },
   )
   expect(Object.hasOwn(Object.prototype, 'a')).toBe(false)
   for (const { asked } of shop.sandbox.sessions.values()) {

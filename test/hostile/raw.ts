@@ -6,16 +6,16 @@ export interface RawAnswer {
   text: string
   /** Of the first answer; 0 where there was none. */
   status: number
-  /** Milliseconds until the server closed the connection, or until the patience was at its end. */
+  /** Milliseconds until the server closed the connection, or until the timeout. */
   afterMs: number
   closed: boolean
 }
 
-/** Sends bytes as they are on a connection of its own, and reads until it is closed or nothing more is worth waiting for. */
+/** Sends bytes as they are on a connection of its own, and reads until it is closed or the timeout is over. */
 export function sendBytes(
   shop: Pick<Service, 'url'>,
   bytes: string | Buffer,
-  { patienceMs = 5_000, half = false }: { patienceMs?: number; half?: boolean } = {},
+  { timeoutMs = 5_000, half = false }: { timeoutMs?: number; half?: boolean } = {},
 ): Promise<RawAnswer> {
   const { promise, resolve } = Promise.withResolvers<RawAnswer>()
   const start = performance.now()
@@ -28,7 +28,7 @@ export function sendBytes(
     const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0)
     resolve({ text, status, afterMs: performance.now() - start, closed })
   }
-  const timer = setTimeout(() => end(false), patienceMs)
+  const timer = setTimeout(() => end(false), timeoutMs)
   socket.on('data', (chunk: Buffer) => void chunks.push(chunk))
   socket.on('error', () => {})
   socket.on('close', () => end(true))

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 
-/** Stands in every part of every request: where it may be seen at all, it has to be escaped. */
+/** Part of everything in every request: where a response repeats it, it has to be escaped. */
 export const MARKER = 'mArKeR7'
-/** Where no answer may lead. */
+/** A host that no response may lead to. */
 export const EVIL = 'evil.example'
 
 const nasty = fc.constantFrom(
@@ -75,7 +75,7 @@ const place = fc.constantFrom(
   '/assets/',
   '//',
   '*',
-  '/unreadable-address',
+  '/malformed-url',
 )
 export const path = fc
   .tuple(place, fc.array(piece, { maxLength: 3 }))

@@ -30,7 +30,7 @@ test.each([
   ['/catalog.json', 404],
   ['/__proto__', 404],
   ['/constructor', 404],
-])('the address %s leads nowhere', async (target, status) => {
+])('the path %s leads nowhere', async (target, status) => {
   const shop = await startService()
   const answer = await get(shop, target)
   expect([target, answer.status]).toEqual([target, status])
@@ -39,7 +39,7 @@ test.each([
   expect(sessionsOf(shop)).toEqual([])
 })
 
-test('OPTIONS *, TRACE and CONNECT get nothing out of it', async () => {
+test('OPTIONS *, TRACE, CONNECT and PROPFIND are refused and reflect nothing', async () => {
   const shop = await startService()
   for (const [method, target] of [
     ['OPTIONS', '*'],
@@ -53,7 +53,7 @@ test('OPTIONS *, TRACE and CONNECT get nothing out of it', async () => {
   }
 })
 
-test('an absolute address is served by its path, and its host stands on no page', async () => {
+test('an absolute URL is served by its path, and its host is on no page', async () => {
   const shop = await startService()
   const { status: redirect, text: head } = await get(shop, `http://${EVIL}/buy/tee`)
   expect(redirect).toBe(302)
@@ -117,10 +117,10 @@ test.each([
   'javascript:alert(1)',
   '/x\r\nlocation: https://evil.example',
   '/x\r\nset-cookie: a=b',
-])('a wish to go on to %j leads to no other host', async (wish) => {
+])('continue_to=%j leads to no other host', async (continueTo) => {
   const shop = await startService()
   for (const path of ['/buy', '/buy/tee']) {
-    const answer = await shop.get(`${path}?continue_to=${encodeURIComponent(wish)}`)
+    const answer = await shop.get(`${path}?continue_to=${encodeURIComponent(continueTo)}`)
     const location = answer.headers.get('location') ?? ''
     expect(new URL(location, shop.url).hostname).toBe('localhost')
     expect(location).not.toMatch(/^\/[/\\]/)

@@ -11,8 +11,9 @@ describe('continue_to', () => {
     expect(resolve('/products/tee?size=m')).toBe('/products/tee?size=m')
   })
 
-  test('the canonical path is given, not the wish', () => {
+  test('the canonical path is given, not the raw value', () => {
     expect(resolve('/a/../products/./tée')).toBe('/products/t%C3%A9e')
+    expect(resolve('/%2e%2e/x')).toBe('/x')
   })
 
   test('a fragment is dropped', () => {
@@ -46,11 +47,14 @@ describe('continue_to', () => {
     '/%2e//evil.example',
     '/a/..//evil.example',
     '/\ud800',
+    '/products/tee\n',
+    '/x?next=https://evil.example',
+    '%2Fproducts',
   ])('%j counts as absent', (raw) => {
     expect(resolve(raw)).toBeUndefined()
   })
 
-  test('a wish without bounds counts as absent', () => {
+  test('a value that is too long counts as absent', () => {
     expect(resolve(`/${'a'.repeat(5000)}`)).toBeUndefined()
   })
 
@@ -87,14 +91,14 @@ describe('continue_to', () => {
       '#',
       'evil.example',
     )
-    const wish = fc.oneof(
+    const value = fc.oneof(
       fc.string({ unit: 'binary' }).map((text) => `/${text}`),
       fc.array(piece).map((pieces) => `/${pieces.join('')}`),
       fc.webPath().map((path) => `/${path}`),
       fc.string({ unit: 'binary' }),
     )
     fc.assert(
-      fc.property(wish, (raw) => {
+      fc.property(value, (raw) => {
         const target = resolve(raw)
         if (target === undefined) return
         expect(target).toMatch(/^\/(?![/\\])[\x21-\x7e]*$/)

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { click, EVERY_TIME, expectPage } from '../checkout/clicks.ts'
 import { CREDENTIALS, type Service, startService } from '../service.ts'
 
-/** Words that stand in every part of the requests below, and must stand in no log. */
+/** Words in every part of the requests below, which must not be in any log. */
 const PRIVATE = [
   'jane',
   'needle',
@@ -31,7 +31,7 @@ async function sendRaw(shop: Service, text: string): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-const ADDRESSES = [
+const PATHS = [
   '/buy/tee?email=jane@example.com&metadata_x=needle',
   '/buy/tee?email=jane%40example.com&quantity=needle',
   '/buy/tee?buyer/email=jane@example.com&quantity=2&qty=3',
@@ -49,7 +49,7 @@ const ADDRESSES = [
   '//jane@example.com/needle',
 ]
 
-test('nothing private is in the log, at the most talkative level', async () => {
+test('nothing private is in the log, even at level trace', async () => {
   const shop = await startService({ env: { LOG_LEVEL: 'trace' } })
   const headers = {
     referer: 'https://mail.example/needle?to=jane@example.com',
@@ -60,11 +60,11 @@ test('nothing private is in the log, at the most talkative level', async () => {
     'x-forwarded-for': 'needle',
   }
   const body = new URLSearchParams({ email: 'jane@example.com', metadata_x: 'needle' })
-  for (const address of ADDRESSES) {
-    for (const method of ['GET', 'HEAD', 'DELETE']) await shop.get(address, { method, headers })
-    await shop.get(address, { method: 'POST', headers, body })
+  for (const path of PATHS) {
+    for (const method of ['GET', 'HEAD', 'DELETE']) await shop.get(path, { method, headers })
+    await shop.get(path, { method: 'POST', headers, body })
     const json = { ...headers, 'content-type': 'application/json' }
-    await shop.get(address, { method: 'POST', headers: json, body: '{"email":"jane@example.com", needle' })
+    await shop.get(path, { method: 'POST', headers: json, body: '{"email":"jane@example.com", needle' })
   }
   await sendRaw(shop, 'GET /needle?jane@example.com HTTP/9.9\r\n\r\n')
   await sendRaw(shop, 'jane@example.com needle\r\n\r\n')
@@ -72,11 +72,11 @@ test('nothing private is in the log, at the most talkative level', async () => {
     shop,
     `GET /buy/tee HTTP/1.1\r\nhost: x\r\ncookie: ${'jane@example.com'.repeat(2_000)}\r\n\r\n`,
   )
-  expect(shop.log.length).toBeGreaterThan(ADDRESSES.length * 4)
+  expect(shop.log.length).toBeGreaterThan(PATHS.length * 4)
   expectNothingPrivate(shop)
 })
 
-test('what is no request of HTTP is answered and leaves no byte of it in the log', async () => {
+test('malformed HTTP is answered, and no byte of it is in the log', async () => {
   const shop = await startService({ env: { LOG_LEVEL: 'trace' } })
   const email = 'jane@example.com'
   const requests: [status: number, text: string][] = [
@@ -89,7 +89,7 @@ test('what is no request of HTTP is answered and leaves no byte of it in the log
     expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [A-Z]`))
     expect(head).toContain('\r\ncache-control: no-store\r\n')
   }
-  expect(shop.log.filter(({ msg }) => msg === 'not a request').map(({ status }) => status)).toEqual(
+  expect(shop.log.filter(({ event }) => event === 'request.malformed').map(({ status }) => status)).toEqual(
     requests.map(([status]) => status),
   )
   // A buffer is logged as the numbers of its bytes.
@@ -109,9 +109,9 @@ test("neither a payment nor Dots' faults bring anything private into the log", a
       shop.sandbox.clear()
     }
   }
-  const address = `https://jane@example.com/needle?key=${CREDENTIALS.apiKey}`
-  const withAddress = { alter: (body: object) => ({ ...body, checkout_session_url: address }) }
-  shop.sandbox.failNext(withAddress, EVERY_TIME, 'create')
+  const url = `https://jane@example.com/needle?key=${CREDENTIALS.apiKey}`
+  const unsafe = { alter: (body: object) => ({ ...body, checkout_session_url: url }) }
+  shop.sandbox.failNext(unsafe, EVERY_TIME, 'create')
   await shop.get('/buy/tee')
   await shop.sandbox.pay(session.id, { email: 'jane@example.com' })
   await shop.get(`/success?checkout=${checkoutId}`)
@@ -122,15 +122,16 @@ test("neither a payment nor Dots' faults bring anything private into the log", a
     expect(shop.logText()).not.toContain(word)
 })
 
-test('a request is one JSON line, with the reference number of its page and the pattern of its route', async () => {
+test('a request is one JSON line, with the reference on its page as its id and the pattern of its route', async () => {
   const shop = await startService()
   const { reference } = await expectPage(await shop.get('/buy/nope?email=jane@example.com'), 404)
-  const lines = shop.log.filter((line) => line.reference === reference)
+  const lines = shop.log.filter((line) => line.requestId === reference)
   expect(lines).toEqual([
     {
       level: 30,
       time: expect.any(Number),
-      reference,
+      requestId: reference,
+      event: 'request.failed',
       method: 'GET',
       route: '/buy/:items',
       status: 404,
@@ -147,17 +148,17 @@ test('a sale is one line that names its checkout', async () => {
   const { checkoutId } = await click(shop)
   const lines = shop.log.filter((line) => line.checkout === checkoutId)
   expect(lines).toHaveLength(1)
-  expect(lines[0]).toMatchObject({ level: 30, route: '/buy/:items', status: 302 })
+  expect(lines[0]).toMatchObject({ level: 30, event: 'request.completed', route: '/buy/:items', status: 302 })
 })
 
-test('a reference number is never taken from the client', async () => {
+test('a request id is never taken from the client', async () => {
   const shop = await startService()
   const headers = { 'request-id': 'MINE', 'x-request-id': 'MINE', 'x-correlation-id': 'MINE' }
   const { reference } = await expectPage(await shop.get('/buy/nope', { headers }), 404)
   expect(reference).toMatch(/^[0-9A-HJKMNP-TV-Z]{12}$/)
 })
 
-test('line breaks in an address cannot forge a line of the log', async () => {
+test('line breaks in a URL cannot forge a line of the log', async () => {
   const shop = await startService()
   await shop.get('/buy/x%0A%7B%22level%22:60%7D')
   await shop.get('/success?checkout=%0A%7B%22level%22:60%7D')

@@ -62,12 +62,12 @@ export interface Deployment {
   databasePath: string
   url: string
   sandbox: Sandbox
-  /** Starts one process, and waits until it sells. */
+  /** Starts one process, and waits until it answers. */
   start(more?: Record<string, string>): Promise<ServerProcess>
   get(path: string, init?: RequestInit): Promise<Response>
 }
 
-/** All that a process needs: a catalog, a place for its database, a free port, and a sandbox that plays Dots. */
+/** All that a process needs: a catalog, a folder for its database, a free port, and a Dots sandbox. */
 export async function deploy(products: unknown[] = PRODUCTS): Promise<Deployment> {
   const folder = await makeFolder()
   const sandbox = await startSandbox(CREDENTIALS)
@@ -95,14 +95,18 @@ export async function deploy(products: unknown[] = PRODUCTS): Promise<Deployment
     sandbox,
     async start(more = {}) {
       const server = runServer({ ...env, ...more }, folder)
-      const sells = vi.waitUntil(() => server.output().includes('the shop is open'), {
-        timeout: START_MS,
-        interval: 20,
-      })
-      const ended = await Promise.race([sells.then(() => false), server.ended.then(() => true)])
+      const answers = vi.waitUntil(() => isUp(url), { timeout: START_MS, interval: 20 })
+      const ended = await Promise.race([answers.then(() => false), server.ended.then(() => true)])
       if (ended) throw new Error(`the server did not start:\n${server.output()}`)
       return server
     },
     get: (path, init) => fetch(url + path, { redirect: 'manual', ...init }),
   }
+}
+
+function isUp(url: string): Promise<boolean> {
+  return fetch(`${url}/healthz`).then(
+    async (response) => (await response.text()) !== '',
+    () => false,
+  )
 }

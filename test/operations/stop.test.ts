@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { type Deployment, deploy, runServer, type ServerProcess } from './server-process.ts'
 
-/** Longer than the time in which `/readyz` tells balancers to look elsewhere. */
+/** Longer than the time between `/readyz` turning 503 and the end of accepting connections. */
 const PAST_GRACE_MS = 1_400
 /** What an orchestrator gives a process before it kills it. */
 const KILL_MS = 10_000
@@ -41,36 +41,24 @@ function statesIn(databasePath: string): unknown[] {
   }
 }
 
-test.each(['SIGTERM', 'SIGINT'] as const)(
-  'a click that is in flight at %s gets its redirect',
-  async (signal) => {
-    const { shop, server, answer } = await holdClick()
-    const start = performance.now()
-    server.child.kill(signal)
-    await vi.waitFor(async () => expect((await shop.get('/readyz')).status).toBe(503), { timeout: 900 })
-    expect((await shop.get('/healthz')).status).toBe(200)
-    await sleep(PAST_GRACE_MS)
-    shop.sandbox.release()
-    const redirect = await answer
-    expect(redirect.status).toBe(302)
-    expect(redirect.headers.get('connection')).toBe('close')
-    expect(await server.ended).toEqual({ code: 0, signal: null })
-    expect(performance.now() - start).toBeLessThan(KILL_MS)
-    expect(statesIn(shop.databasePath)).toEqual(['open'])
-    expect(server.log().at(-1)).toMatchObject({ drained: true })
-  },
-)
-
-test('a click of the last second before the doors shut is served', async () => {
-  const shop = await deploy()
-  const server = await shop.start()
+test('a click that is in flight at SIGTERM gets its redirect, while readyz is 503', async () => {
+  const { shop, server, answer } = await holdClick()
+  const start = performance.now()
   server.child.kill('SIGTERM')
-  await sleep(300)
-  expect((await shop.get('/buy/tee')).status).toBe(302)
-  expect((await server.ended).code).toBe(0)
+  await vi.waitFor(async () => expect((await shop.get('/readyz')).status).toBe(503), { timeout: 900 })
+  expect((await shop.get('/healthz')).status).toBe(200)
+  await sleep(PAST_GRACE_MS)
+  shop.sandbox.release()
+  const redirect = await answer
+  expect(redirect.status).toBe(302)
+  expect(redirect.headers.get('connection')).toBe('close')
+  expect(await server.ended).toEqual({ code: 0, signal: null })
+  expect(performance.now() - start).toBeLessThan(KILL_MS)
+  expect(statesIn(shop.databasePath)).toEqual(['open'])
+  expect(server.log().at(-1)).toMatchObject({ event: 'service.stopped', drained: true })
 })
 
-test('connections that are kept alive and idle do not hold the stop up', async () => {
+test('a click before the server stops accepting connections is served, and an idle connection does not delay the stop', async () => {
   const shop = await deploy()
   const server = await shop.start()
   const socket = connect(Number(new URL(shop.url).port), '127.0.0.1')
@@ -80,6 +68,8 @@ test('connections that are kept alive and idle do not hold the stop up', async (
   const closed = once(socket, 'close')
   const start = performance.now()
   server.child.kill('SIGTERM')
+  await sleep(300)
+  expect((await shop.get('/buy/tee')).status).toBe(302)
   await closed
   expect((await server.ended).code).toBe(0)
   expect(performance.now() - start).toBeLessThan(4_000)
@@ -99,7 +89,7 @@ test('a Dots that never answers does not keep the process beyond ten seconds, an
   expect(statesIn(shop.databasePath)).toEqual(['unknown'])
 })
 
-test('a second signal within half a second is the same wish', async () => {
+test('a second SIGINT within half a second is the same request to stop, and a click in flight gets its redirect', async () => {
   const { shop, server, answer } = await holdClick()
   server.child.kill('SIGINT')
   await sleep(150)
@@ -132,12 +122,17 @@ test('a process killed in the middle of a click leaves the row, and a store that
   expect(statesIn(shop.databasePath).toSorted()).toContain('open')
 })
 
-test('what cannot be closed is told with its code, and the exit code is 1', async () => {
+test('what cannot be closed is logged with its code, and the exit code is 1', async () => {
   const shop = await deploy()
   const server = runServer(shop.env, shop.folder, resolve(import.meta.dirname, 'unclosable-server.ts'))
   await vi.waitUntil(() => server.output().includes('open'), { timeout: 15_000, interval: 20 })
   server.child.kill('SIGTERM')
   expect(await server.ended).toEqual({ code: 1, signal: null })
-  expect(server.log().at(-1)).toMatchObject({ level: 50, drained: false, code: 'EBUSY' })
+  expect(server.log().at(-1)).toMatchObject({
+    level: 50,
+    event: 'service.stop-failed',
+    drained: false,
+    code: 'EBUSY',
+  })
   expect(server.output()).not.toContain('"stack"')
 })

@@ -1,13 +1,11 @@
 import { buildApp } from '../../src/app.ts'
-import { loadConfig } from '../../src/config.ts'
-import { stopOnSignals } from '../../src/stop-on-signals.ts'
+import { stopOnSignals } from '../../src/http/shutdown.ts'
 
 // The service, with a part that cannot be closed.
-const config = await loadConfig(process.env)
-const app = await buildApp(config)
+const { app, services } = await buildApp(process.env)
 app.addHook('onClose', async () => {
   throw Object.assign(new Error('busy'), { code: 'EBUSY' })
 })
-stopOnSignals(app)
-await app.listen({ host: config.host, port: config.port })
+stopOnSignals(app, { abortCalls: () => {} })
+await app.listen({ host: services.config.host, port: services.config.port })
 app.log.info('open')

@@ -1,7 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
-import type { FastifyInstance } from 'fastify'
 import { onTestFinished } from 'vitest'
-import { type AppOptions, buildApp } from '../../src/app.ts'
+import { type App, type AppOptions, buildApp } from '../../src/app.ts'
 import type { SandboxSession } from '../../src/sandbox/sessions.ts'
 import { type Service, type ServiceOptions, startService } from '../service.ts'
 import { WEBHOOK_SECRET } from './receiver.ts'
@@ -75,25 +74,24 @@ export function movableClock() {
   }
 }
 
-/** The log lines with this message. */
-export function said(shop: Service, message: string): Record<string, unknown>[] {
-  return shop.log.filter(({ msg }) => String(msg).includes(message))
+/** The log lines with this event. */
+export function logged(shop: Pick<Service, 'log'>, event: string): Record<string, unknown>[] {
+  return shop.log.filter((line) => line.event === event)
 }
 
 /** Another replica: the same settings and the same store, on a port of its own. It is gone when the test is over. */
 export async function startReplica(shop: Service, options: AppOptions = {}): Promise<Replica> {
   const lines: string[] = []
-  const app = await buildApp(shop.app.config, {
+  const { app, services } = await buildApp(shop.env, {
     logDestination: { write: (line) => void lines.push(line) },
     ...options,
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   onTestFinished(() => app.close())
-  return { app, url, logText: () => lines.join('') }
+  return { app, services, url, logText: () => lines.join('') }
 }
 
-export interface Replica {
-  app: FastifyInstance
+export interface Replica extends App {
   url: string
   logText(): string
 }

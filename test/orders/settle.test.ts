@@ -5,10 +5,10 @@ import { startReceiver } from './receiver.ts'
 import {
   change,
   FAST_LOOPS,
+  logged,
   NO_LOOPS,
   payQuietly,
   rows,
-  said,
   startReplica,
   startWithWebhook,
 } from './sale.ts'
@@ -17,8 +17,8 @@ const DELIVERING = { ...NO_LOOPS, deliverEveryMs: 50 }
 
 test('replicas that hear of a payment at the same time settle it once and announce it once', async () => {
   const receiver = await startReceiver()
-  const shop = await startWithWebhook({ env: receiver.env, ordersPace: DELIVERING })
-  const replicas = [await startReplica(shop, { ordersPace: DELIVERING }), await startReplica(shop)]
+  const shop = await startWithWebhook({ env: receiver.env, pace: DELIVERING })
+  const replicas = [await startReplica(shop, { pace: DELIVERING }), await startReplica(shop)]
   const ids: string[] = []
   for (let sale = 0; sale < 5; sale++) {
     const { checkoutId, session } = await click(shop)
@@ -35,12 +35,12 @@ test('replicas that hear of a payment at the same time settle it once and announ
   expect(rows(shop, 'announcements')).toHaveLength(5)
   expect(rows(shop, 'sales')).toHaveLength(5)
   const logs = [shop.logText(), ...replicas.map((replica) => replica.logText())].join('')
-  expect(logs.match(/a checkout is paid/g)).toHaveLength(5)
+  expect(logs.match(/order.settled/g)).toHaveLength(5)
 })
 
 test('complete is final, whatever Dots says later', async () => {
   const receiver = await startReceiver()
-  const shop = await startWithWebhook({ env: receiver.env, ordersPace: FAST_LOOPS })
+  const shop = await startWithWebhook({ env: receiver.env, pace: FAST_LOOPS })
   const { checkoutId, session } = await click(shop)
   await shop.sandbox.pay(session.id)
   await expect.poll(() => receiver.distinctIds()).toBe(1)
@@ -70,7 +70,7 @@ test.each([1, 2_499, 2_501, 0])(
   'a payment of %i cents in place of 2500 shows "paid", is flagged, and is not announced',
   async (amountTotal) => {
     const receiver = await startReceiver()
-    const shop = await startWithWebhook({ env: receiver.env, ordersPace: DELIVERING })
+    const shop = await startWithWebhook({ env: receiver.env, pace: DELIVERING })
     const { checkoutId, session } = await click(shop)
     await payQuietly(shop, session, { amountTotal })
     const page = await (await shop.get(`/success?checkout=${checkoutId}`)).text()
@@ -81,7 +81,7 @@ test.each([1, 2_499, 2_501, 0])(
       amountPaid: amountTotal,
       flags: ['amount-mismatch'],
     })
-    expect(said(shop, 'the amount paid is not the amount asked')).toMatchObject([
+    expect(logged(shop, 'order.amount-mismatch')).toMatchObject([
       { level: 50, checkout: checkoutId, amountAsked: 2500, amountPaid: amountTotal },
     ])
     // An ordinary sale after it is announced, so the other one would have been by now.
@@ -97,7 +97,7 @@ test.each([undefined, null, '25.00', 25.5])(
   'a session that tells its amount as %s is warned about, and announced',
   async (amount) => {
     const receiver = await startReceiver()
-    const shop = await startWithWebhook({ env: receiver.env, ordersPace: DELIVERING })
+    const shop = await startWithWebhook({ env: receiver.env, pace: DELIVERING })
     const { checkoutId, session } = await click(shop)
     await payQuietly(shop, session)
     shop.sandbox.failNext({ alter: (body) => ({ ...body, amount_total: amount }) }, 1, 'read')
@@ -108,13 +108,13 @@ test.each([undefined, null, '25.00', 25.5])(
       amountPaid: null,
       flags: [],
     })
-    expect(said(shop, 'Dots did not say how much was paid')).toMatchObject([{ level: 40 }])
+    expect(logged(shop, 'order.amount-unknown')).toMatchObject([{ level: 40 }])
   },
 )
 
 test('another amount than asked is found where it stands as text, too, and is not announced', async () => {
   const receiver = await startReceiver()
-  const shop = await startWithWebhook({ env: receiver.env, ordersPace: DELIVERING })
+  const shop = await startWithWebhook({ env: receiver.env, pace: DELIVERING })
   const { checkoutId, session } = await click(shop)
   await payQuietly(shop, session)
   shop.sandbox.failNext({ alter: (body) => ({ ...body, amount_total: '1' }) }, 1, 'read')
@@ -130,7 +130,7 @@ test('an order past the limit is paid: flagged, told in the log, and announced',
   const [tee = {}] = PRODUCTS
   const shop = await startWithWebhook({
     env: receiver.env,
-    ordersPace: DELIVERING,
+    pace: DELIVERING,
     products: [{ ...tee, restrictions: { completed_sessions: { limit: 1 } } }],
   })
   const first = await click(shop)
@@ -140,7 +140,7 @@ test('an order past the limit is paid: flagged, told in the log, and announced',
   for (const { checkoutId } of [first, second]) await shop.get(`/success?checkout=${checkoutId}`)
   expect((await checkoutOf(shop, first.checkoutId)).flags).toEqual([])
   expect(await checkoutOf(shop, second.checkoutId)).toMatchObject({ state: 'complete', flags: ['oversold'] })
-  expect(said(shop, 'sold past the limit')).toMatchObject([
+  expect(logged(shop, 'order.oversold')).toMatchObject([
     { level: 50, checkout: second.checkoutId, skus: ['tee'] },
   ])
   await expect.poll(() => receiver.distinctIds()).toBe(2)
@@ -148,7 +148,7 @@ test('an order past the limit is paid: flagged, told in the log, and announced',
 
 test('a store that fails in the middle leaves neither a state without its announcement nor the other way round', async () => {
   const receiver = await startReceiver()
-  const shop = await startWithWebhook({ env: receiver.env, ordersPace: NO_LOOPS })
+  const shop = await startWithWebhook({ env: receiver.env, pace: NO_LOOPS })
   const { checkoutId, session } = await click(shop)
   await payQuietly(shop, session)
   change(shop, 'alter table announcements rename to hidden')

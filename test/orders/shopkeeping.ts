@@ -2,10 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FastifyInstance } from 'fastify'
 import { expect } from 'vitest'
-import { buildApp } from '../../src/app.ts'
-import { loadConfig } from '../../src/config.ts'
+import { type App, buildApp } from '../../src/app.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxSession } from '../../src/sandbox/sessions.ts'
 import { CREDENTIALS, freePort, PRODUCTS } from '../service.ts'
@@ -53,7 +51,7 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
   const port = await freePort()
   const url = `http://localhost:${port}`
   sandbox.webhook = { url: `${url}/webhooks/dots`, secret: WEBHOOK_SECRET }
-  const config = await loadConfig({
+  const env = {
     ...receiver.env,
     DOTS_CLIENT_ID: CREDENTIALS.clientId,
     DOTS_API_KEY: CREDENTIALS.apiKey,
@@ -65,8 +63,8 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
     DATABASE_URL: `sqlite:${databasePath}`,
     RATE_LIMIT_MAX: '100000',
     CHECKOUT_EXPIRES_IN: EXPIRES_IN,
-  })
-  let app = await open()
+  }
+  let shop = await open()
   const sessions: SandboxSession[] = []
   for (const kind of kinds) sessions.push(await click(kind))
   let refusals = 0
@@ -76,13 +74,13 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
     return refusals >= 0 ? 500 : 204
   }
 
-  async function open(): Promise<FastifyInstance> {
-    const opened = await buildApp(config, {
+  async function open(): Promise<App> {
+    const opened = await buildApp(env, {
       now: clock.now,
-      ordersPace: PACE,
+      pace: PACE,
       logDestination: { write: () => {} },
     })
-    await opened.listen({ host: '127.0.0.1', port })
+    await opened.app.listen({ host: '127.0.0.1', port })
     return opened
   }
 
@@ -119,10 +117,10 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
 
   /** As near to a kill as it gets within one process: the store is gone at once, with everything under way. */
   async function crash(): Promise<void> {
-    await app.store.close()
-    app.server.closeAllConnections()
-    await app.close()
-    app = await open()
+    await shop.services.store.close()
+    shop.app.server.closeAllConnections()
+    await shop.app.close()
+    shop = await open()
   }
 
   async function play(step: Step): Promise<void> {
@@ -206,7 +204,7 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
       expect([...announced()].sort()).toEqual(ids.map((id) => `order_${id}`))
     },
     async close() {
-      await app.close()
+      await shop.app.close()
       await sandbox.close()
       await rm(folder, { recursive: true, force: true })
     },

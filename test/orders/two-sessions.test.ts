@@ -7,13 +7,13 @@ import { movableClock, NO_LOOPS, payQuietly } from './sale.ts'
 
 const SWEEPING = { ...NO_LOOPS, sweepEveryMs: 30, deliverEveryMs: 30, callsPerMinute: 60_000 }
 
-test('a walk that meets the lost first attempt of a click leaves the click alone', async () => {
-  const shop = await startService({ ordersPace: SWEEPING })
+test('a backfill that finds the lost first attempt of a click does not touch the click', async () => {
+  const shop = await startService({ pace: SWEEPING })
   shop.sandbox.failNext('done-then-reset', 1, 'create')
   const answering = shop.get('/buy/tee')
-  const walking = setInterval(() => void shop.app.store.leases.writeNote('sweep', undefined), 10)
+  const sweeping = setInterval(() => void shop.services.store.leases.writeCursor('sweep', undefined), 10)
   const answer = await answering
-  clearInterval(walking)
+  clearInterval(sweeping)
   const location = answer.headers.get('location')
   const [lost, used] = sessionsOf(shop)
   expect(sessionsOf(shop)).toHaveLength(2)
@@ -27,10 +27,10 @@ test('a walk that meets the lost first attempt of a click leaves the click alone
   expect(page).toContain('Your payment is complete')
 })
 
-test('a second paid session of one checkout is flagged and told once, and announced no second time', async () => {
+test('a second paid session of one checkout is flagged and logged once, and announced no second time', async () => {
   const receiver = await startReceiver()
   const clock = movableClock()
-  const shop = await startService({ env: receiver.env, now: clock.now, ordersPace: SWEEPING })
+  const shop = await startService({ env: receiver.env, now: clock.now, pace: SWEEPING })
   shop.sandbox.failNext('done-then-reset', 1, 'create')
   const { checkoutId, session } = await click(shop)
   const other = sessionsOf(shop).find(({ id }) => id !== session.id)
@@ -44,17 +44,17 @@ test('a second paid session of one checkout is flagged and told once, and announ
     .toEqual(['paid-twice'])
   clock.forward(3_700)
   await sleep(300)
-  const told = shop.log.filter((line) => line.secondSession === other.id)
-  expect(told).toMatchObject([{ level: 50, checkout: checkoutId, session: session.id }])
+  const lines = shop.log.filter((line) => line.secondSession === other.id)
+  expect(lines).toMatchObject([{ level: 50, checkout: checkoutId, session: session.id }])
   expect(receiver.ids()).toEqual([`order_${checkoutId}`])
 })
 
-test('sessions that Dots calls open for ever keep no walk from its turn, and are let go after a day', async () => {
+test('sessions that Dots calls open for ever hold up no backfill, and are expired after a day', async () => {
   const clock = movableClock()
   const shop = await startService({
     now: clock.now,
     env: { CHECKOUT_EXPIRES_IN: '60' },
-    ordersPace: SWEEPING,
+    pace: SWEEPING,
   })
   for (let n = 0; n < 55; n++) await click(shop)
   const first = sessionsOf(shop)[0]

@@ -1,7 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { checkoutOf, click, EVERY_TIME, rowsOf } from '../checkout/clicks.ts'
-import { change, FAST_LOOPS, lockStore, NO_LOOPS, payQuietly, rows, said, startWithWebhook } from './sale.ts'
+import {
+  change,
+  FAST_LOOPS,
+  lockStore,
+  logged,
+  NO_LOOPS,
+  payQuietly,
+  rows,
+  startWithWebhook,
+} from './sale.ts'
 
 test('a paid checkout is settled by an event, before any return', async () => {
   const shop = await startWithWebhook()
@@ -48,7 +57,7 @@ test('ten deliveries of one event at the same time settle once', async () => {
   const all = Array.from({ length: 10 }, () => shop.sandbox.sendEvent(session.id, { id: 'msg_1' }))
   expect(new Set(await Promise.all(all))).toEqual(new Set([200]))
   await expect.poll(async () => (await checkoutOf(shop, checkoutId)).state).toBe('complete')
-  expect(said(shop, 'a checkout is paid')).toHaveLength(1)
+  expect(logged(shop, 'order.settled')).toHaveLength(1)
 })
 
 const shapes: [string, (ids: { intent: string; session: string }) => string | Record<string, unknown>][] = [
@@ -113,7 +122,7 @@ test('the body never decides: a forged status in a signed body changes nothing',
 })
 
 test('an event that comes before Dots shows the payment is looked at again', async () => {
-  const shop = await startWithWebhook({ ordersPace: { ...NO_LOOPS, eventsEveryMs: 100 } })
+  const shop = await startWithWebhook({ pace: { ...NO_LOOPS, eventsEveryMs: 100 } })
   const { checkoutId, session } = await click(shop)
   expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
   await payQuietly(shop, session)
@@ -136,7 +145,7 @@ test('an event at the same time as the return settles once, and both are told th
     expect(page).toContain('Your payment is complete')
     await expect.poll(async () => (await checkoutOf(shop, checkoutId)).state).toBe('complete')
   }
-  expect(said(shop, 'a checkout is paid')).toHaveLength(5)
+  expect(logged(shop, 'order.settled')).toHaveLength(5)
 })
 
 test('an event after the return changes nothing', async () => {
@@ -157,12 +166,12 @@ test('events that come late and out of order never turn a payment back', async (
   for (const { session } of clicks) await shop.sandbox.pay(session.id)
   await shop.sandbox.eventsSettled()
   for (const { checkoutId } of clicks) expect((await checkoutOf(shop, checkoutId)).state).toBe('complete')
-  expect(said(shop, 'a checkout is paid')).toHaveLength(3)
+  expect(logged(shop, 'order.settled')).toHaveLength(3)
 })
 
 test('an event of an unknown session is taken, kept, and settled when the row is there', async () => {
   const shop = await startWithWebhook({
-    ordersPace: { ...NO_LOOPS, sweepEveryMs: 100, eventsEveryMs: 100, callsPerMinute: 60_000 },
+    pace: { ...NO_LOOPS, sweepEveryMs: 100, eventsEveryMs: 100, callsPerMinute: 60_000 },
   })
   const unlock = lockStore(shop)
   const answer = await shop.get('/buy/tee')
@@ -191,11 +200,11 @@ test('while the store is locked an event is answered 503, and the second deliver
   await expect
     .poll(async () => (await checkoutOf(shop, checkoutId)).state, { timeout: 5_000 })
     .toBe('complete')
-  expect(said(shop, 'a checkout is paid')).toHaveLength(1)
+  expect(logged(shop, 'order.settled')).toHaveLength(1)
 })
 
 test('while Dots is slow an event is answered within a second, and settled when Dots answers', async () => {
-  const shop = await startWithWebhook({ ordersPace: NO_LOOPS })
+  const shop = await startWithWebhook({ pace: NO_LOOPS })
   const { checkoutId, session } = await click(shop)
   await payQuietly(shop, session)
   shop.sandbox.hold()
@@ -215,7 +224,7 @@ test.each([
   ['a session that is not known yet', { status: 404 }],
   ['nonsense', { status: 200, body: '<html>' }],
 ])('while Dots answers with %s an event is kept, and settled later by itself', async (_what, fault) => {
-  const shop = await startWithWebhook({ ordersPace: { ...NO_LOOPS, eventsEveryMs: 100 } })
+  const shop = await startWithWebhook({ pace: { ...NO_LOOPS, eventsEveryMs: 100 } })
   const { checkoutId, session } = await click(shop)
   await payQuietly(shop, session)
   shop.sandbox.failNext(fault, EVERY_TIME, 'read')
@@ -228,7 +237,7 @@ test.each([
 
 test('the ids of events are forgotten after seven days, and not before', async () => {
   const shop = await startWithWebhook({
-    ordersPace: { ...NO_LOOPS, sweepEveryMs: 100, callsPerMinute: 60_000 },
+    pace: { ...NO_LOOPS, sweepEveryMs: 100, callsPerMinute: 60_000 },
   })
   for (const id of ['msg_old', 'msg_young']) await shop.sandbox.sendEvent('none', { id, body: '{}' })
   const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString()
@@ -240,7 +249,7 @@ test('the ids of events are forgotten after seven days, and not before', async (
 })
 
 test('the route takes nothing but a POST', async () => {
-  const shop = await startWithWebhook({ ordersPace: FAST_LOOPS })
+  const shop = await startWithWebhook({ pace: FAST_LOOPS })
   for (const method of ['GET', 'PUT', 'DELETE'])
     expect((await shop.get('/webhooks/dots', { method })).status).toBe(404)
 })

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { REQUIRE_ALL } from '../left-out.ts'
+import { REQUIRE_ALL } from '../reporter.ts'
 import { type Service, startService } from '../service.ts'
 
-/** What one address may hold, and some more. */
-const EACH = 2_048
-const TOO_MANY = EACH + 50
+/** What one IP address may open, and more than that. */
+const PER_ADDRESS = 2_048
+const TOO_MANY = PER_ADDRESS + 50
 /** Only Linux answers on all of 127.0.0.0/8 without being told to. */
 const HAS_OTHER_LOOPBACK = process.platform === 'linux' || REQUIRE_ALL
 
@@ -37,12 +37,12 @@ function statusFrom(shop: Service, localAddress: string): Promise<number> {
 }
 
 test.skipIf(!HAS_OTHER_LOOPBACK)(
-  'one address cannot take all connections: beyond its half it is hung up on, and others are served',
+  'one IP address cannot take all connections: beyond its half they are closed, and others are served',
   { timeout: 60_000, meta: { switchedOnBy: 'Linux' } },
   async () => {
     const shop = await startService()
     const sockets = await open(shop, TOO_MANY)
-    await expect.poll(() => sockets.filter(({ destroyed }) => destroyed).length).toBe(TOO_MANY - EACH)
+    await expect.poll(() => sockets.filter(({ destroyed }) => destroyed).length).toBe(TOO_MANY - PER_ADDRESS)
     expect(await statusFrom(shop, '127.0.0.1')).toBe(0)
     expect(await statusFrom(shop, '127.0.0.2')).toBe(302)
     for (const socket of sockets.slice(0, 100)) socket.destroy()
@@ -50,7 +50,7 @@ test.skipIf(!HAS_OTHER_LOOPBACK)(
   },
 )
 
-test('a trusted proxy speaks for many, and may hold more', { timeout: 60_000 }, async () => {
+test('a trusted proxy may open more connections than one client', { timeout: 60_000 }, async () => {
   const shop = await startService({ env: { TRUST_PROXY: '127.0.0.1/32' } })
   const sockets = await open(shop, TOO_MANY)
   expect((await shop.get('/buy/tee')).status).toBe(302)

@@ -1,10 +1,10 @@
 import { Agent, request } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 
 /**
- * A flood from one machine, as a process of its own: `node flood-client.ts URL SECONDS`. Half of it comes from one
- * address as a trusted proxy tells it, half from ever new ones; beside it come header bombs and senders that stop half
- * way. Prints one line a second, the answers by status, as JSON.
+ * A flood from one machine, as a process of its own: `node flood-client.ts URL SECONDS`. A trusted proxy would name one
+ * IP address for half of it, and a new one for each request of the other half; beside it come header bombs and senders
+ * that never finish. Prints one line a second, the responses by status, as JSON.
  */
 const [, , url = '', seconds = '10'] = process.argv
 const endAt = performance.now() + Number(seconds) * 1000
@@ -52,7 +52,7 @@ function ask(path: string, from: string): Promise<void> {
   return promise
 }
 
-/** Asks one thing after the other. */
+/** Sends one request after the other. */
 async function stream(index: number): Promise<void> {
   while (!isOver()) {
     sent++
@@ -61,24 +61,28 @@ async function stream(index: number): Promise<void> {
   }
 }
 
-function bomb(): void {
+/** A connection of its own, whose response is counted under this name. */
+function open(what: string): Socket {
   const socket = connect(Number(target.port), target.hostname)
   socket.on('error', () => {})
   socket.once('data', (chunk: Buffer) => {
-    count(`bomb ${/ (\d{3}) /.exec(chunk.toString('latin1'))?.[1]}`)
+    count(`${what} ${/ (\d{3}) /.exec(chunk.toString('latin1'))?.[1]}`)
     socket.destroy()
   })
+  return socket
+}
+
+function bomb(): void {
+  const socket = open('bomb')
   socket.write(`GET / HTTP/1.1\r\nhost: x\r\ncookie: ${'a'.repeat(64 * 1024)}`)
 }
 
 function sendSlowly(): void {
   if (isOver()) return
-  const socket = connect(Number(target.port), target.hostname)
-  socket.on('error', () => {})
+  const socket = open('slow sender')
   socket.write('GET /buy/tee HTTP/1.1\r\nhost: x\r\n')
   const drip = setInterval(() => socket.write('x-slow: 1\r\n'), 1_000)
   socket.once('close', () => {
-    count('slow sender closed')
     clearInterval(drip)
     sendSlowly()
   })

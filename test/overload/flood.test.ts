@@ -1,16 +1,17 @@
 import { expect, test } from 'vitest'
 import { type Sample, soak } from './soak.ts'
 
-const SECONDS = 18
-/** Enough to see it at work. */
-const LEAST_SAMPLES = 10
+const IS_FULL = process.env.FULL_COUNTS === '1'
+/** A slow sender gets its 408 after 10 to 12 seconds, so only the full count shows that. */
+const SECONDS = IS_FULL ? 18 : 4
+const MIN_SAMPLES = SECONDS / 2
 /**
- * A heap of 128 MiB, code, buffers and the memory of addresses come to 300 MiB, however long the flood: a heap that
- * leaks ends the process, and what leaks beside the heap goes past this.
+ * A heap of 128 MiB, code, buffers and the remembered IP addresses come to 300 MiB, however long the flood: a leak in
+ * the heap ends the process, and a leak beside it exceeds this.
  */
-const MOST_MIB = 384
-/** A buyer gives up much later than that. */
-const PATIENCE_MS = 3_000
+const MAX_MIB = 384
+/** A buyer waits much longer than that. */
+const MAX_ANSWER_MS = 3_000
 
 test('under a flood memory stays flat, the flooder is limited, and a buyer elsewhere is sent to the checkout', {
   timeout: 90_000,
@@ -24,13 +25,13 @@ test('under a flood memory stays flat, the flooder is limited, and a buyer elsew
   const memory = samples.map(({ rssMiB }) => rssMiB)
   console.log(`flood: ${JSON.stringify(total)}\nMiB each second: ${memory.join(' ')}`)
 
-  expect(samples.length).toBeGreaterThan(LEAST_SAMPLES)
-  expect(total['429']).toBeGreaterThan(100)
+  expect(samples.length).toBeGreaterThanOrEqual(MIN_SAMPLES)
+  expect(total['429']).toBeGreaterThan(SECONDS * 5)
   expect(total['bomb 431']).toBeGreaterThan(0)
-  expect(total['slow sender closed']).toBeGreaterThan(0)
+  if (IS_FULL) expect(total['slow sender 408']).toBeGreaterThan(0)
   expect(total['500']).toBe(undefined)
   const buyers = samples.flatMap(({ buyer }) => (buyer === undefined ? [] : [buyer]))
   expect(buyers.map(({ status }) => status)).toEqual(buyers.map(() => 302))
-  expect(Math.max(...buyers.map(({ ms }) => ms))).toBeLessThan(PATIENCE_MS)
-  expect(Math.max(...memory)).toBeLessThan(MOST_MIB)
+  expect(Math.max(...buyers.map(({ ms }) => ms))).toBeLessThan(MAX_ANSWER_MS)
+  expect(Math.max(...memory)).toBeLessThan(MAX_MIB)
 })

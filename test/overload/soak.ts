@@ -10,7 +10,7 @@ import { startSandbox } from '../../src/sandbox/sandbox.ts'
 
 const SERVER = resolve(import.meta.dirname, '../../src/server.ts')
 const CREDENTIALS = { clientId: 'soak', apiKey: 'soak-key' }
-/** A buyer who clicks during the flood, at an address of its own. */
+/** The IP address of a buyer who clicks during the flood. */
 const BUYER = '192.0.2.10'
 /** A buyer's allowance is a click a second on average; every other second leaves room. */
 const BUYER_EVERY_SAMPLES = 2
@@ -20,19 +20,19 @@ export interface Sample {
   second: number
   /** Resident memory of the service, in MiB. */
   rssMiB: number
-  /** Answers by status, and what became of bombs and slow senders. */
+  /** Responses by status, and the outcomes of bombs and slow senders. */
   answers: Record<string, number>
-  /** What the buyer of another address got, and after how many milliseconds. */
+  /** The response to the buyer at another IP address, and after how many milliseconds. */
   buyer: { status: number; ms: number } | undefined
 }
 
 /**
- * Floods a service of its own for so many seconds, and tells how it is, once a second. `nodeOptions` are the service's,
+ * Floods a service of its own for so many seconds, and reports a sample each second. `nodeOptions` are the service's,
  * such as `--max-old-space-size=128`: with little room for garbage, what still grows is a leak.
  */
 export async function soak(
   seconds: number,
-  told: (sample: Sample) => void,
+  report: (sample: Sample) => void,
   nodeOptions: readonly string[] = [],
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'buy-links-soak-'))
@@ -71,7 +71,7 @@ export async function soak(
       second++
       const answers: Record<string, number> = JSON.parse(line)
       const buyer = second % BUYER_EVERY_SAMPLES === 0 ? await buy(url) : undefined
-      told({ second, rssMiB: rssOf(server.pid ?? 0), answers, buyer })
+      report({ second, rssMiB: rssOf(server.pid ?? 0), answers, buyer })
     }
   } finally {
     server.kill('SIGTERM')

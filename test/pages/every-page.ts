@@ -1,10 +1,9 @@
-import { cancelPage } from '../../src/pages/cancel-page.ts'
-import { confirmPage } from '../../src/pages/confirm-page.ts'
-import { problemPage } from '../../src/pages/problem-page.ts'
-import { productPage } from '../../src/pages/product-page.ts'
-import type { Shop } from '../../src/pages/shop.ts'
+import type { Shop } from '../../src/config.ts'
+import { checkoutStatusPage } from '../../src/pages/checkout-status.ts'
+import { confirmPage, savedCartNotice } from '../../src/pages/confirm.ts'
+import { problemPage } from '../../src/pages/problem.ts'
+import { productPage } from '../../src/pages/product.ts'
 import { shopWindowPage } from '../../src/pages/shop-window.ts'
-import { confirmingPage, expiredPage, paidPage, stillOpenPage } from '../../src/pages/success-pages.ts'
 
 export const SHOP: Shop = {
   name: 'Harbour Prints',
@@ -12,56 +11,63 @@ export const SHOP: Shop = {
   publicUrl: 'https://shop.example',
 }
 
-/** Every page there is, with `words` in each field that takes text and `url` in each that takes an address. */
+/** Every page, with `words` in each field that takes text and `url` in each that takes a URL. */
 export function everyPage(words: string, url: string): Record<string, string> {
   const shop: Shop = { ...SHOP, name: words, logoUrl: url }
-  const lookAgain = { seconds: 5, url }
+  const locale = words
   const order = {
     items: [{ name: words, quantity: 2, amount: 2500 }],
     amountTotal: 5000,
     currency: words,
-    locale: words,
-    reference: words,
+    locale,
   }
-  const product = { sku: words, name: words, description: words, amount: 2500, currency: words }
+  const cart = { ...order, action: url, hiddenFields: [[words, words]] as const }
+  const product = {
+    sku: words,
+    token: 'a',
+    name: words,
+    description: words,
+    images: [url],
+    amount: 2500,
+    currency: words,
+    quantity: { minimum: 1, maximum: 10 },
+    inactive_message: words,
+  }
+  const returned = {
+    order,
+    orderReference: words,
+    checkoutUrl: url,
+    buyAgainUrl: url,
+    successUrl: url,
+    refresh: { seconds: 5, url },
+    customMessage: words,
+    continueUrl: url,
+    email: `jane@${words}`,
+  }
+  const statusPages = (['complete', 'open', 'expired', 'unknown'] as const).flatMap((status) => [
+    [status, checkoutStatusPage(shop, { ...returned, status, cancelled: false })],
+    [`cancelled ${status}`, checkoutStatusPage(shop, { ...returned, status, cancelled: true })],
+  ])
   return {
+    ...Object.fromEntries(statusPages),
     window: shopWindowPage(shop, {
-      products: [{ ...product, image: url, buyUrl: url, pageUrl: url }],
+      products: [product],
       page: 2,
       pages: 3,
-      locale: words,
+      locale,
+      notice: savedCartNotice(cart),
     }),
     problem: problemPage(shop, {
       title: words,
       message: words,
       status: 503,
-      reference: words,
+      requestId: words,
       tryAgainUrl: url,
       notCharged: true,
       retryAfterSeconds: 5,
     }),
-    paid: paidPage(shop, { ...order, customMessage: words, continueUrl: url, email: `jane@${words}` }),
-    stillOpen: stillOpenPage(shop, { ...order, checkoutUrl: url, lookAgain }),
-    expired: expiredPage(shop, { ...order, buyAgainUrl: url }),
-    confirming: confirmingPage(shop, { lookAgain, reference: words }),
-    cancelOpen: cancelPage(shop, { ...order, state: 'open', checkoutUrl: url }),
-    cancelEnded: cancelPage(shop, { ...order, state: 'ended', buyAgainUrl: url }),
-    cancelPaid: cancelPage(shop, { ...order, state: 'paid', successUrl: url }),
-    product: productPage(shop, {
-      product: { ...product, images: [url] },
-      quantity: { minimum: 1, maximum: 10 },
-      buyAction: url,
-      pageUrl: url,
-      locale: words,
-    }),
-    unavailable: productPage(shop, {
-      product,
-      quantity: { minimum: 1, maximum: 10 },
-      buyAction: url,
-      pageUrl: url,
-      locale: words,
-      unavailable: words,
-    }),
-    confirm: confirmPage(shop, { ...order, action: url, hiddenFields: [[words, words]] }),
+    product: productPage(shop, product, { locale, notice: savedCartNotice(cart) }),
+    unavailable: productPage(shop, product, { locale, unavailable: 'not-on-sale' }),
+    confirm: confirmPage(shop, cart),
   }
 }

@@ -46,8 +46,8 @@ export function skeleton(document: string): string[] {
   return readTags(document).map(({ name, attributes }) => [name, ...Object.keys(attributes)].join(' '))
 }
 
-/** Every address in the document, wherever an element takes one. */
-export function addresses(document: string): string[] {
+/** Every URL in the document, wherever an element takes one. */
+export function urlsIn(document: string): string[] {
   return readTags(document).flatMap(({ attributes }) => {
     const refresh = attributes['http-equiv'] === 'refresh' ? attributes.content?.split('url=')[1] : undefined
     return [attributes.href, attributes.src, attributes.action, refresh].filter(

@@ -49,35 +49,27 @@ describe('formatMoney', () => {
 
 describe('bestLocale', () => {
   test.each([
-    [undefined, 'en-US'],
-    ['', 'en-US'],
-    ['*', 'en-US'],
-    ['de-AT,de;q=0.9,en;q=0.8', 'de-AT'],
-    ['en;q=0.5, fr-CA', 'fr-CA'],
-    ['fr;q=0, de;q=0.1', 'de'],
-    ['fr;q=nonsense, de', 'de'],
-    ['ar-u-nu-latn', 'ar'],
-    ['not_a_tag, pt-BR;q=0.3', 'pt-BR'],
-    ['xx-nowhere', 'en-US'],
-    ["<script>'\u0000", 'en-US'],
-  ])('%j is answered with %s', (header, locale) => {
-    expect(bestLocale(header)).toBe(locale)
+    [[], 'en-US'],
+    [['*'], 'en-US'],
+    [['de-AT', 'de', 'en'], 'de-AT'],
+    [['ar-u-nu-latn'], 'ar'],
+    [['not_a_tag', 'pt-BR'], 'pt-BR'],
+    [['xx-nowhere'], 'en-US'],
+    [["<script>'\u0000"], 'en-US'],
+  ])('%j is answered with %s', (languages, locale) => {
+    expect(bestLocale(languages)).toBe(locale)
   })
 
-  test('any header gives a locale that Intl takes', () => {
+  test('any languages give a locale that Intl takes', () => {
+    const language = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[a-zA-Z0-9.*-]*$/))
     fc.assert(
-      fc.property(
-        fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[a-zA-Z0-9,;=.*-]*$/)),
-        (header) => {
-          expect(() => new Intl.NumberFormat(bestLocale(header))).not.toThrow()
-        },
-      ),
+      fc.property(fc.array(language), (languages) => {
+        expect(() => new Intl.NumberFormat(bestLocale(languages))).not.toThrow()
+      }),
     )
   })
 
-  test('a header of a megabyte is answered at once', () => {
-    const started = performance.now()
-    bestLocale('en-x,'.repeat(200_000))
-    expect(performance.now() - started).toBeLessThan(50)
+  test('thousands of languages are not all looked at', () => {
+    expect(bestLocale([...Array.from({ length: 10_000 }, () => 'xx'), 'de'])).toBe('en-US')
   })
 })

@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { cancelPage } from '../../src/pages/cancel-page.ts'
-import { confirmPage } from '../../src/pages/confirm-page.ts'
+import { type CheckoutStatusPage, checkoutStatusPage } from '../../src/pages/checkout-status.ts'
+import { confirmPage } from '../../src/pages/confirm.ts'
 import { layout } from '../../src/pages/layout.ts'
-import { problemPage } from '../../src/pages/problem-page.ts'
-import { productPage } from '../../src/pages/product-page.ts'
+import { problemPage } from '../../src/pages/problem.ts'
+import { productPage } from '../../src/pages/product.ts'
 import { shopWindowPage } from '../../src/pages/shop-window.ts'
-import { expiredPage, maskedEmail, paidPage, stillOpenPage } from '../../src/pages/success-pages.ts'
-import { waitingTime } from '../../src/pages/waiting-time.ts'
+import { waitingTime } from '../../src/pages/text.ts'
 import { everyPage, SHOP } from './every-page.ts'
-import { addresses, readTags, text } from './markup.ts'
+import { readTags, text, urlsIn } from './markup.ts'
 
 const NOT_CHARGED = 'You have not been charged.'
 const ORDER = {
@@ -16,9 +15,8 @@ const ORDER = {
   amountTotal: 5000,
   currency: 'usd',
   locale: 'en-US',
-  reference: 'req-1',
 }
-const PROBLEM = { title: 'Not now', message: 'Please try later.', status: 503, reference: 'req-1' }
+const PROBLEM = { title: 'Not now', message: 'Please try later.', status: 503, requestId: 'req-1' }
 const PAGES = Object.entries(everyPage('words', 'https://shop.example/a'))
 
 function refreshOf(page: string): string | undefined {
@@ -54,7 +52,7 @@ describe('every page', () => {
   )
 
   test.each(PAGES)('%s says that a payment is complete only if it is the paid page', (name, page) => {
-    expect(/payment is complete|payment complete|thank you/i.test(text(page))).toBe(name === 'paid')
+    expect(/payment is complete|payment complete|thank you/i.test(text(page))).toBe(name === 'complete')
   })
 
   test('only the shop window and product pages may be listed by search engines', () => {
@@ -62,99 +60,137 @@ describe('every page', () => {
     expect(listed).toEqual(['window', 'product', 'unavailable'])
   })
 
-  test('a refresh without an address reloads, one with a refused address does nothing', () => {
-    const parts = { title: 'x', body: '<h1>x</h1>' }
-    expect(refreshOf(layout(SHOP, { ...parts, refresh: { seconds: 2.5 } }))).toBe('3')
-    expect(refreshOf(layout(SHOP, { ...parts, refresh: { seconds: 0, url: '/a?b=c' } }))).toBe(
-      '1; url=/a?b=c',
-    )
-    expect(
-      refreshOf(layout(SHOP, { ...parts, refresh: { seconds: 5, url: 'javascript:x' } })),
-    ).toBeUndefined()
-    expect(refreshOf(layout(SHOP, { ...parts, refresh: { seconds: Number.NaN } }))).toBeUndefined()
+  test('a refresh waits for whole seconds, at least one', () => {
+    const page = (seconds: number) =>
+      layout(SHOP, { title: 'x', body: '<h1>x</h1>', refresh: { seconds, url: '/a?b=c' } })
+    expect(refreshOf(page(2.5))).toBe('3; url=/a?b=c')
+    expect(refreshOf(page(0))).toBe('1; url=/a?b=c')
   })
 })
 
 describe('the problem page', () => {
-  test('it says that nothing was charged only when told so', () => {
+  test('it says that nothing was charged only where that is certain', () => {
     expect(text(problemPage(SHOP, { ...PROBLEM, notCharged: true }))).toContain(NOT_CHARGED)
     expect(text(problemPage(SHOP, { ...PROBLEM, notCharged: false }))).not.toContain('charged')
     expect(text(problemPage(SHOP, PROBLEM))).not.toContain('charged')
   })
 
-  test('it offers another try, the shop, the contact and the reference number, and never reloads', () => {
+  test('it offers another try, the shop, the contact and the reference, and never refreshes', () => {
     const page = problemPage(SHOP, { ...PROBLEM, tryAgainUrl: '/buy/a?quantity=2', retryAfterSeconds: 5 })
-    expect(addresses(page)).toContain('/buy/a?quantity=2')
-    expect(addresses(page)).toContain('mailto:hello@harbour.example?subject=Reference%20req-1')
+    expect(urlsIn(page)).toContain('/buy/a?quantity=2')
+    expect(urlsIn(page)).toContain('mailto:hello@harbour.example?subject=Reference%20req-1')
     expect(text(page)).toContain('Please wait 5 seconds before you try again.')
-    expect(text(page)).toContain('Reference number req-1')
+    expect(text(page)).toContain('Reference req-1')
     expect(refreshOf(page)).toBeUndefined()
   })
 
-  test('without a try-again address there is no such link', () => {
+  test('without a try-again URL there is no such link', () => {
     expect(text(problemPage(SHOP, PROBLEM))).not.toContain('Try again')
   })
 })
 
-describe('the success pages', () => {
-  test('the paid page shows the order and its total in the buyer’s locale', () => {
-    const words = text(paidPage(SHOP, { ...ORDER, locale: 'de-DE' }))
+/** The page of a checkout that the buyer comes back from; `given` is all that it may use. */
+function statusPage(status: CheckoutStatusPage['status'], cancelled: boolean, given = {}): string {
+  return checkoutStatusPage(SHOP, {
+    status,
+    cancelled,
+    order: ORDER,
+    orderReference: 'order-1',
+    checkoutUrl: 'https://pay.example/x',
+    buyAgainUrl: '/buy/a',
+    successUrl: '/success?checkout=abc',
+    refresh: { seconds: 5, url: '/success?checkout=abc&look=1' },
+    ...given,
+  })
+}
+
+/** Where the page leads, without the shop's own links. */
+function stepsOf(page: string): string[] {
+  const links = readTags(page).filter(({ attributes }) => attributes.rel === 'nofollow')
+  return links.map(({ attributes }) => attributes.href ?? '')
+}
+
+describe('the page of a checkout that the buyer comes back from', () => {
+  const AGAIN = '/success?checkout=abc&look=1'
+  test.each([
+    ['complete', false, 'Thank you. Your payment is complete.', [], undefined],
+    ['open', false, 'Your payment is not finished yet', ['https://pay.example/x', AGAIN], `5; url=${AGAIN}`],
+    ['expired', false, 'This checkout has expired', ['/buy/a'], undefined],
+    ['unknown', false, 'We are confirming your payment', [AGAIN], `5; url=${AGAIN}`],
+    ['complete', true, 'This order is already paid', ['/success?checkout=abc'], undefined],
+    ['open', true, 'You left the checkout', ['https://pay.example/x'], undefined],
+    ['expired', true, 'This checkout has ended', ['/buy/a'], undefined],
+    ['unknown', true, 'You left the checkout', ['https://pay.example/x'], undefined],
+  ] as const)(
+    '%s, cancelled %s: its headline, its next steps, its refresh',
+    (status, cancelled, heading, steps, refresh) => {
+      const page = statusPage(status, cancelled)
+      expect(/<h1 id="heading">(.*?)<\/h1>/.exec(page)?.[1]).toBe(heading)
+      expect(stepsOf(page)).toEqual(steps)
+      expect(refreshOf(page)).toBe(refresh)
+      expect(text(page)).toContain('Order reference order-1')
+      // Only a cancelled checkout that Dots calls open or expired has certainly cost nothing.
+      expect(text(page).includes(NOT_CHARGED)).toBe(cancelled && (status === 'open' || status === 'expired'))
+      if (status === 'unknown') expect(text(page)).not.toContain('charged')
+    },
+  )
+
+  test('a checkout that may be over leads to a new one while Dots cannot be asked', () => {
+    expect(stepsOf(statusPage('unknown', true, { checkoutUrl: undefined }))).toEqual(['/buy/a'])
+  })
+
+  test('without the order the page shows the reference of the request', () => {
+    const page = statusPage('unknown', false, {
+      order: undefined,
+      orderReference: undefined,
+      requestId: 'req-1',
+    })
+    expect(text(page)).toContain('Reference req-1')
+    expect(text(page)).not.toContain('Order reference')
+  })
+
+  test('a paid order and its total are shown in the buyer’s locale', () => {
+    const words = text(statusPage('complete', false, { order: { ...ORDER, locale: 'de-DE' } }))
     expect(words).toContain('2 × 25,00 $')
     expect(words).toContain('Total 50,00 $')
   })
 
-  test('the paid page goes on by itself after the seconds that it names', () => {
-    const page = paidPage(SHOP, { ...ORDER, continueUrl: 'https://shop.example/thanks?a=1&b=2' })
+  test('a paid order leads on to the merchant’s page after the seconds that it names', () => {
+    const page = statusPage('complete', false, { continueUrl: 'https://shop.example/thanks?a=1&b=2' })
     expect(refreshOf(page)).toBe('10; url=https://shop.example/thanks?a=1&b=2')
     expect(text(page)).toContain('in 10 seconds')
-    expect(addresses(page).filter((address) => address.includes('thanks'))).toHaveLength(2)
-    expect(refreshOf(paidPage(SHOP, ORDER))).toBeUndefined()
+    expect(stepsOf(page)).toEqual(['https://shop.example/thanks?a=1&b=2'])
   })
 
-  test('the buyer’s address is never shown in full', () => {
-    expect(paidPage(SHOP, { ...ORDER, email: 'jane@example.com' })).not.toContain('jane')
-    expect(maskedEmail('jane@example.com')).toBe('j•••@example.com')
-    expect(maskedEmail('j@example.com')).toBe('•••@example.com')
-    expect(maskedEmail('😀@example.com')).toBe('•••@example.com')
-    expect(maskedEmail('nothing')).toBeUndefined()
-    expect(maskedEmail('@example.com')).toBeUndefined()
+  test('the merchant’s message and page after the payment are kept back until it is paid', () => {
+    const given = { continueUrl: 'https://shop.example/thanks', customMessage: 'See you soon.' }
+    expect(text(statusPage('complete', false, given))).toContain('See you soon.')
+    for (const status of ['open', 'expired', 'unknown'] as const) {
+      const page = statusPage(status, false, given)
+      expect(page).not.toContain('thanks')
+      expect(text(page)).not.toContain('See you soon.')
+    }
   })
 
-  test('the still-open page leads back to the checkout and looks again', () => {
-    const lookAgain = { seconds: 5, url: '/success?checkout=abc' }
-    const page = stillOpenPage(SHOP, { ...ORDER, checkoutUrl: 'https://pay.example/x', lookAgain })
-    expect(addresses(page)).toContain('https://pay.example/x')
-    expect(refreshOf(page)).toBe('5; url=/success?checkout=abc')
-    expect(text(page)).not.toContain('charged')
+  test.each([
+    ['jane@example.com', 'j•••@example.com'],
+    ['j@example.com', ' •••@example.com'],
+    ['😀@example.com', ' •••@example.com'],
+  ])('the buyer’s email %s is never shown in full', (email, shown) => {
+    const page = statusPage('complete', false, { email })
+    expect(page).not.toContain(email)
+    expect(text(page)).toContain(shown)
   })
 
-  test('the expired page can list an order of which only the names are known', () => {
-    const { items, reference } = ORDER
-    const words = text(expiredPage(SHOP, { items, reference, buyAgainUrl: '/buy/a' }))
+  test('an order of which only the names are known is listed without a total', () => {
+    const words = text(statusPage('expired', false, { order: { items: ORDER.items } }))
     expect(words).toContain('Black T-shirt, M Quantity: 2')
     expect(words).not.toContain('Total')
   })
 })
 
-describe('the cancel page', () => {
-  test('an open or ended checkout was not charged, unless Dots could not be asked', () => {
-    const open = { ...ORDER, state: 'open', checkoutUrl: 'https://pay.example/x' } as const
-    const ended = { ...ORDER, state: 'ended', buyAgainUrl: '/buy/a' } as const
-    expect(text(cancelPage(SHOP, open))).toContain(NOT_CHARGED)
-    expect(addresses(cancelPage(SHOP, open))).toContain('https://pay.example/x')
-    expect(text(cancelPage(SHOP, ended))).toContain(NOT_CHARGED)
-    expect(text(cancelPage(SHOP, { ...open, notCharged: false }))).not.toContain('charged')
-  })
-
-  test('a paid order is never said to be free of charge', () => {
-    const paid = { ...ORDER, state: 'paid', successUrl: '/success?checkout=abc', notCharged: true } as const
-    expect(text(cancelPage(SHOP, paid))).not.toContain('charged')
-    expect(addresses(cancelPage(SHOP, paid))).toContain('/success?checkout=abc')
-  })
-})
-
 describe('the shop window', () => {
-  const product = { sku: 'a', name: 'Tee', amount: 2500, currency: 'usd', buyUrl: '/buy/a' }
+  const product = { sku: 'a', token: 'a', name: 'Tee', amount: 2500, currency: 'usd' }
 
   test('Buy is a link that names its product and asks crawlers to stay away', () => {
     const page = shopWindowPage(SHOP, { products: [product], page: 1, pages: 1, locale: 'en-US' })
@@ -164,9 +200,9 @@ describe('the shop window', () => {
     expect(page).not.toContain('<nav')
   })
 
-  test('an empty shop says so kindly', () => {
+  test('an empty shop says so', () => {
     const words = text(shopWindowPage(SHOP, { products: [], page: 1, pages: 0, locale: 'en-US' }))
-    expect(words).toContain('nothing on the shelf right now')
+    expect(words).toContain('No products are available right now.')
   })
 
   test.each([
@@ -181,41 +217,52 @@ describe('the shop window', () => {
 })
 
 describe('the product page', () => {
-  const page = {
-    product: { sku: 'a', name: 'Tee', amount: 2505, currency: 'usd', images: ['https://shop.example/t.jpg'] },
+  const product = {
+    sku: 'a/b',
+    token: '~YS9i',
+    name: 'Tee',
+    amount: 2505,
+    currency: 'usd',
+    images: ['https://shop.example/t.jpg'],
     quantity: { minimum: 2, maximum: 10 },
-    buyAction: '/buy/a',
-    pageUrl: '/products/a',
-    locale: 'en-US',
+    inactive_message: 'Back in spring.',
   }
+  const options = { locale: 'en-US' }
 
   test('the quantity is held to its limits', () => {
-    const input = readTags(productPage(SHOP, page)).find(({ attributes }) => attributes.type === 'number')
+    const tags = readTags(productPage(SHOP, product, options))
+    const input = tags.find(({ attributes }) => attributes.type === 'number')
     expect(input?.attributes).toMatchObject({ name: 'quantity', min: '2', max: '10', value: '2' })
+    expect(tags.find(({ name }) => name === 'form')?.attributes.action).toBe('/buy/~YS9i')
   })
 
   test('a fixed quantity is not asked for but sent', () => {
-    const tags = readTags(productPage(SHOP, { ...page, quantity: { minimum: 3, maximum: 3 } }))
+    const tags = readTags(productPage(SHOP, { ...product, quantity: { minimum: 3, maximum: 3 } }, options))
     const input = tags.find(({ name }) => name === 'input')
     expect(input?.attributes).toEqual({ type: 'hidden', name: 'quantity', value: '3' })
   })
 
-  test('previews and search engines learn price, picture and address', () => {
-    const document = productPage(SHOP, page)
-    expect(document).toContain('<meta property="og:url" content="https://shop.example/products/a">')
+  test('previews and search engines learn price, picture and URL', () => {
+    const document = productPage(SHOP, product, options)
+    expect(document).toContain('<meta property="og:url" content="https://shop.example/products/~YS9i">')
     expect(document).toContain('<meta property="product:price:amount" content="25.05">')
     const data: unknown = JSON.parse(/ld\+json">(.*?)<\/script>/.exec(document)?.[1] ?? '')
     expect(data).toMatchObject({
       '@type': 'Product',
+      sku: 'a/b',
       image: ['https://shop.example/t.jpg'],
       offers: { price: '25.05', priceCurrency: 'USD', availability: 'https://schema.org/InStock' },
     })
   })
 
-  test('what cannot be bought shows the merchant’s message and no form', () => {
-    const document = productPage(SHOP, { ...page, unavailable: 'Back in spring.' })
+  test.each([
+    ['not-on-sale', product, 'Back in spring.'],
+    ['not-on-sale', { ...product, inactive_message: undefined }, 'This product is not for sale right now.'],
+    ['sold-out', product, 'This product is sold out.'],
+  ] as const)('what is %s shows a message and no form', (unavailable, shown, message) => {
+    const document = productPage(SHOP, shown, { ...options, unavailable })
     expect(document).not.toContain('<form')
-    expect(text(document)).toContain('Back in spring.')
+    expect(text(document)).toContain(message)
     expect(document).toContain('https://schema.org/OutOfStock')
   })
 })

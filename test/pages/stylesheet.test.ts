@@ -1,8 +1,6 @@
 import fc from 'fast-check'
-import fastify from 'fastify'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { AA_TEXT_CONTRAST, contrastRatio, parseHex, type Rgb } from '../../src/pages/contrast.ts'
-import { assetRoutes } from '../../src/pages/routes.ts'
 import { stylesheet, stylesheetPath } from '../../src/pages/stylesheet.ts'
 import { SHOP } from './every-page.ts'
 
@@ -58,37 +56,4 @@ describe('the stylesheet', () => {
     expect(stylesheetPath(SHOP)).toMatch(/^\/assets\/style-[0-9a-f]{16}\.css$/)
     expect(stylesheetPath({ ...SHOP, accentColor: '#aa3300' })).not.toBe(stylesheetPath(SHOP))
   })
-})
-
-describe('the asset route', () => {
-  const app = fastify()
-  let origin = ''
-
-  beforeAll(async () => {
-    await app.register(assetRoutes, { shop: SHOP })
-    origin = await app.listen({ port: 0, host: '127.0.0.1' })
-  })
-  afterAll(() => app.close())
-
-  test('the stylesheet is served under its hash, for ever', async () => {
-    const answer = await fetch(origin + stylesheetPath(SHOP))
-    expect(answer.status).toBe(200)
-    expect(answer.headers.get('content-type')).toBe('text/css; charset=utf-8')
-    expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
-    expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
-    expect(await answer.text()).toBe(stylesheet())
-  })
-
-  test('the name of another version gets the style that is here, and no cache keeps it', async () => {
-    const answer = await fetch(`${origin}/assets/style-0123456789abcdef.css`)
-    expect(answer.status).toBe(200)
-    expect(answer.headers.get('cache-control')).toBe('no-cache')
-  })
-
-  test.each(['style-.css', 'style-xyz.css', 'other.css', '..%2f..%2fpackage.json'])(
-    '%s is not found',
-    async (file) => {
-      expect((await fetch(`${origin}/assets/${file}`)).status).toBe(404)
-    },
-  )
 })

@@ -5,12 +5,12 @@ import { PRODUCTS, type Service, startService } from '../service.ts'
 const UMLAUT = 'Größe/2:"rot"'
 const CATALOG = [
   ...PRODUCTS,
-  { sku: 'a.b_c-D', name: 'Plain signs', amount: 300 },
+  { sku: 'a.b_c-D', name: 'Plain characters', amount: 300 },
   { sku: UMLAUT, name: 'Umlaut', amount: 700 },
   { sku: 'print', name: 'Print', amount: 6500, restrictions: { completed_sessions: { limit: 1 } } },
 ]
 
-const token = (sku: string | Uint8Array) => `~${Buffer.from(sku).toString('base64url')}`
+const token = (sku: string) => `~${Buffer.from(sku).toString('base64url')}`
 
 /** What was sold by the newest session: name and quantity of each line. */
 function sold(shop: Service): string[] {
@@ -45,40 +45,9 @@ describe('path', () => {
     await expectSale(shop, '/buy/tee%3A2%2Cmug%3A3', ['2 Black T-shirt, M', '3 Mug'])
   })
 
-  test('a quantity is a positive decimal integer with no leading zero', async () => {
-    const shop = await startService()
-    for (const quantity of [
-      '0',
-      '01',
-      '+1',
-      '-1',
-      '1.0',
-      '1e1',
-      '0x1',
-      ' 1',
-      '1 ',
-      '',
-      '٣',
-      '9'.repeat(30),
-    ]) {
-      await expectRefusal(shop, `/buy/tee:${encodeURIComponent(quantity)}`, 400)
-    }
-  })
-
-  test('the quantity is required in a cart', async () => {
-    const shop = await startService()
-    const broken = 'tee,mug:2 tee:1,mug tee,mug tee: :1 tee:1, ,tee:1 tee:1,,mug:2 tee:1:2 , :'
-    for (const items of broken.split(' ')) {
-      await expectRefusal(shop, `/buy/${items}`, 400)
-    }
-  })
-
   test('an item is the sku itself where it is made of A-Z a-z 0-9 . _ -', async () => {
     const shop = await startService({ products: CATALOG })
-    await expectSale(shop, '/buy/a.b_c-D:2', ['2 Plain signs'])
-    for (const item of ['Größe', 'a b', 'a+b', 'a/b', 'a~b', '"a"']) {
-      await expectRefusal(shop, `/buy/${encodeURIComponent(item)}:1`, 400)
-    }
+    await expectSale(shop, '/buy/a.b_c-D:2', ['2 Plain characters'])
   })
 
   test('any other sku is ~ and the unpadded base64url of its UTF-8', async () => {
@@ -90,29 +59,6 @@ describe('path', () => {
     const shop = await startService()
     await expectSale(shop, `/buy/${token('tee')}:2`, ['2 Black T-shirt, M'])
     await expectSale(shop, `/buy/tee:2,${token('tee')}:1`, ['3 Black T-shirt, M'])
-  })
-
-  test('a ~ token that is not canonical base64url, not UTF-8, or holds control characters is rejected', async () => {
-    const shop = await startService()
-    const bad = [
-      '~',
-      `${token('tee')}=`,
-      '~dGVl====',
-      '~dGV', // a lost character
-      '~dGVm_', // a stray one
-      '~dGU+', // the other base64
-      '~YR', // stray bits: canonical is YQ
-      token(Uint8Array.of(0xff, 0xfe)),
-      token(Uint8Array.of(0xc3)),
-      token('a\nb'),
-      token('a\u0000'),
-      token('a\u0085b'),
-    ]
-    for (const item of bad) {
-      await expectRefusal(shop, `/buy/${encodeURIComponent(item)}:1`, 400)
-      expect(`${item} ${(await shop.get(`/buy/${encodeURIComponent(item)}`)).status}`).toBe(`${item} 400`)
-    }
-    expect(shop.sandbox.requests).toEqual([])
   })
 
   test('the bare sku without a quantity stays the short form of this service, a 302', async () => {
@@ -142,7 +88,7 @@ describe('path', () => {
     await expectRefusal(shop, '/buy/mug:4,mug:3', 400)
   })
 
-  test('URLs of 2,048 octets and more are served', async () => {
+  test('URLs of 2,048 characters and more are served', async () => {
     const products = Array.from({ length: 60 }, (_, n) => ({
       sku: `a-sku-that-takes-its-time-to-be-read-${String(n).padStart(3, '0')}`,
       name: `Product ${n}`,
@@ -163,34 +109,15 @@ describe('path', () => {
 })
 
 describe('query', () => {
-  test('a name with and without its leading slash is one', async () => {
+  test('two spellings of one parameter count once where they agree, and as absent where they differ', async () => {
     const shop = await startService()
-    await shop.get('/buy/tee:1?/buyer/email=jo%40example.com&/attribution/utm_source=mail')
+    await shop.get('/buy/tee:1?/buyer/email=jo%40example.com&email=jo%40example.com')
     expect(lastAsked(shop).customer_email).toBe('jo@example.com')
-    expect(lastAsked(shop).metadata?.utm_source).toBe('mail')
-    await shop.get('/buy/tee:1?buyer/email=jo%40example.com&/buyer/email=jo%40example.com')
-    expect(lastAsked(shop).customer_email).toBe('jo@example.com')
-    await shop.get('/buy/tee:1?buyer/email=jo%40example.com&/buyer/email=eve%40example.com')
+    await shop.get('/buy/tee:1?buyer/email=jo%40example.com&prefilled_email=eve%40example.com')
     expect(lastAsked(shop)).not.toHaveProperty('customer_email')
   })
 
-  test('names that come to one pointer count once where they agree, and for nothing where they differ, in any order', async () => {
-    const shop = await startService()
-    const names = ['buyer/email', 'email', 'prefilled_email', 'customer_email', 'checkout[email]']
-    const query = (values: string[]) =>
-      new URLSearchParams(values.map((value, at): [string, string] => [names[at] ?? '', value])).toString()
-    await shop.get(`/buy/tee:1?${query(Array(5).fill('jo@example.com'))}`)
-    expect(lastAsked(shop).customer_email).toBe('jo@example.com')
-    for (const values of [
-      ['jo@example.com', 'eve@example.com'],
-      ['eve@example.com', 'jo@example.com'],
-    ]) {
-      await shop.get(`/buy/tee:1?${query(values)}`)
-      expect(lastAsked(shop)).not.toHaveProperty('customer_email')
-    }
-  })
-
-  test('known roots are consumed, and fields without a use are dropped', async () => {
+  test('fields of the standard that have no use here are dropped', async () => {
     const shop = await startService()
     const fields = {
       'buyer/first_name': 'Jo',
@@ -231,7 +158,7 @@ describe('query', () => {
     })
   })
 
-  test('server-owned fields cannot be set', async () => {
+  test('fields that the service fills in itself cannot be set', async () => {
     const shop = await startService()
     await shop.get(
       '/buy/tee:1?metadata_checkout_id=x&metadata_items=mug:1&attribution/amount_total=1&metadata_link=y&success_url=https://evil.example&currency=eur&amount=1',
@@ -255,7 +182,7 @@ describe('query', () => {
 })
 
 describe('answer', () => {
-  test('303 to the hosted checkout, kept by no cache and told to nobody', async () => {
+  test('303 to the hosted checkout, with headers that keep it out of caches, referrers and search engines', async () => {
     const shop = await startService()
     const answer = await shop.get('/buy/tee:1')
     expect(answer.status).toBe(303)
@@ -287,7 +214,19 @@ describe('answer', () => {
 
   test('a malformed link gets a 4xx page', async () => {
     const shop = await startService()
-    for (const items of ['tee:x', '~!:1', '%00:1', 'tee:1;mug:2', 'a:1,a:1,']) {
+    const broken = [
+      'tee:0',
+      'tee:x',
+      'tee,mug:2',
+      '~!:1',
+      '~dGVl=:1',
+      '~dGVl=',
+      'a%20b:1',
+      '%00:1',
+      'tee:1;mug:2',
+      'a:1,a:1,',
+    ]
+    for (const items of broken) {
       await expectRefusal(shop, `/buy/${items}`, 400)
     }
     await expectPage(await shop.get('/buy/%ff:1'), 400)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { lastAsked, sessionsOf } from '../checkout/clicks.ts'
+import { change } from '../orders/sale.ts'
 import { readTags, text } from '../pages/markup.ts'
 import { PRODUCTS, type Service, startService } from '../service.ts'
 
@@ -81,7 +82,7 @@ describe('a product page', () => {
     }
   })
 
-  test('tells link previews what they show: Open Graph and Twitter', async () => {
+  test('has Open Graph and Twitter tags for link previews', async () => {
     const shop = await startService({
       env: { PUBLIC_URL: 'https://buy.shop.example', MERCHANT_NAME: 'Tees & Co' },
     })
@@ -106,7 +107,7 @@ describe('a product page', () => {
     expect(plain).not.toHaveProperty('og:description')
   })
 
-  test('tells search engines what is sold: schema.org', async () => {
+  test('describes the product to search engines: schema.org', async () => {
     const shop = await startService({
       products: CATALOG,
       now: () => NOW,
@@ -132,7 +133,7 @@ describe('a product page', () => {
     )
   })
 
-  test('may be found, unlike a buy link', async () => {
+  test('may be indexed by search engines, unlike a buy link', async () => {
     const shop = await startService()
     expect((await shop.get('/products/tee')).headers.get('x-robots-tag')).toBe(null)
     expect((await shop.get('/buy/tee')).headers.get('x-robots-tag')).toBe('noindex')
@@ -142,7 +143,7 @@ describe('a product page', () => {
     expect(canonical?.attributes.href).toBe(`${shop.url}/products/tee`)
   })
 
-  test('of a product that cannot be bought says why, and has no form', async () => {
+  test('of a product that cannot be bought gives the reason, and has no form', async () => {
     const shop = await startService({ products: CATALOG, now: () => NOW })
     for (const [path, message] of [
       ['/products/lamp', 'Back in spring.'],
@@ -169,6 +170,13 @@ describe('a product page', () => {
     expect((await shop.get('/buy/print', bot)).status).toBe(410)
   })
 
+  test('is shown as for sale where the database cannot count sales, and the log has the event', async () => {
+    const shop = await startService({ products: CATALOG })
+    change(shop, 'alter table sales rename to hidden')
+    expect(text(await pageOf(shop, '/products/print'))).toContain('Buy')
+    expect(shop.log).toContainEqual(expect.objectContaining({ event: 'shop.sales.unavailable' }))
+  })
+
   test('is found by every form of the sku', async () => {
     const shop = await startService({ products: CATALOG })
     const encoded = `~${Buffer.from('Größe/2').toString('base64url')}`
@@ -189,8 +197,8 @@ describe('a product page', () => {
   })
 })
 
-describe('pages and codes that are asked for again', () => {
-  test('have an ETag, and are not sent twice to who has them', async () => {
+describe('pages and QR codes that are requested again', () => {
+  test('have an ETag, and are not sent again to a client that has them', async () => {
     const shop = await startService()
     for (const path of ['/', '/products/tee', '/qr/tee.svg', '/qr/tee.png']) {
       const first = await shop.get(path)
@@ -202,7 +210,7 @@ describe('pages and codes that are asked for again', () => {
     }
   })
 
-  test('have another ETag where they say something else', async () => {
+  test('have another ETag where their content differs', async () => {
     const shop = await startService()
     const etag = async (path: string, headers: Record<string, string> = {}) =>
       (await shop.get(path, { headers })).headers.get('etag')

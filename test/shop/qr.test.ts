@@ -31,7 +31,7 @@ test('the SVG draws the same code', async () => {
   expect(other).not.toBe(svg)
 })
 
-test('a code may stand on the pages of others and be kept for a while', async () => {
+test('a code may be embedded on other sites and cached for five minutes', async () => {
   const shop = await startService()
   const { headers } = await shop.get('/qr/tee.svg')
   expect(headers.get('cache-control')).toBe('public, max-age=300')
@@ -50,7 +50,7 @@ test('every sku has its code', async () => {
   expect((await shop.get('/qr/a.png.png')).status).toBe(200)
 })
 
-test('there is no code of what is not sold here, and none in another format', async () => {
+test('there is no code of a product that is not sold here, and none in another format', async () => {
   const shop = await startService()
   for (const file of ['nothing.svg', 'tee.gif', 'tee', '.svg', 'nothing.png']) {
     expect(`${file} ${(await shop.get(`/qr/${file}`)).status}`).toBe(`${file} 404`)

@@ -7,14 +7,14 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { openStore } from '../../src/store/open-store.ts'
-import { type Store, StoreError } from '../../src/store/store.ts'
+import { openStore, type Store } from '../../src/store/open-store.ts'
+import { StoreError } from '../../src/store/store.ts'
 import { orderBooksContract } from '../contract/order-books.ts'
 import { NEW_CHECKOUT, type StoreUnderTest, storeContract } from '../contract/store.ts'
 import { visitsContract } from '../contract/visits.ts'
 
-async function onNewGround(options: { now: () => Date }): Promise<StoreUnderTest> {
-  const url = `sqlite:${join(await ground(), 'shop.db')}`
+async function withNewFile(options: { now: () => Date }): Promise<StoreUnderTest> {
+  const url = `sqlite:${join(await newFolder(), 'shop.db')}`
   const store = await openStore(url, options)
   return {
     store,
@@ -25,11 +25,11 @@ async function onNewGround(options: { now: () => Date }): Promise<StoreUnderTest
   }
 }
 
-storeContract('SQLite', onNewGround)
-orderBooksContract('SQLite', onNewGround)
-visitsContract('SQLite', onNewGround)
+storeContract('SQLite', withNewFile)
+orderBooksContract('SQLite', withNewFile)
+visitsContract('SQLite', withNewFile)
 
-async function ground(): Promise<string> {
+async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'buy-links-store-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder
@@ -75,9 +75,9 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 }
 
 test('the file keeps a write-ahead log, and a commit waits for the disk', async () => {
-  const path = join(await ground(), 'shop.db')
+  const path = join(await newFolder(), 'shop.db')
   const store = await opened(path)
-  await store.checkouts.recordCreating(NEW_CHECKOUT)
+  await store.checkouts.reserve(NEW_CHECKOUT)
   expect(connection(path).prepare('pragma journal_mode').get()).toEqual({ journal_mode: 'wal' })
   // `synchronous` belongs to a connection and cannot be asked from outside.
   expect(await readFile(new URL('../../src/store/sqlite.ts', import.meta.url), 'utf8')).toContain(
@@ -86,7 +86,7 @@ test('the file keeps a write-ahead log, and a commit waits for the disk', async 
 })
 
 test('the folder of the file is made', async () => {
-  const path = join(await ground(), 'deep', 'er', 'shop.db')
+  const path = join(await newFolder(), 'deep', 'er', 'shop.db')
   const store = await opened(path)
   await expect(store.ping()).resolves.toBeUndefined()
 })
@@ -95,7 +95,7 @@ describe('a ping', () => {
   const SECOND = 1_000
 
   async function pinged() {
-    const path = join(await ground(), 'shop.db')
+    const path = join(await newFolder(), 'shop.db')
     let time = Date.parse('2026-11-22T10:00:00Z')
     const store = await openStore(`sqlite:${path}`, { now: () => new Date(time) })
     onTestFinished(() => store.close())
@@ -125,7 +125,7 @@ describe('a ping', () => {
     expect(version()).not.toBe(before)
   })
 
-  test('a lock that is held for a moment does no harm, one that is held on does', async () => {
+  test('a lock that is held for a moment does not fail it, one that is held for longer does', async () => {
     const { store, path, forward } = await pinged()
     const other = connection(path)
     other.exec('begin immediate')
@@ -140,12 +140,12 @@ describe('a ping', () => {
   })
 
   test('a store that can be read and not written fails it', async () => {
-    const folder = await ground()
+    const folder = await newFolder()
     const path = join(folder, 'shop.db')
     await (await openStore(`sqlite:${path}`)).close()
     await chmod(folder, 0o777)
     await chmod(path, 0o444)
-    const { lines, ended } = run('open-as-stranger.ts', `sqlite:${path}`, 'ping')
+    const { lines, ended } = run('open-without-rights.ts', `sqlite:${path}`, 'ping')
     await ended
     expect(lines).toEqual(['SQLITE_READONLY'])
   })
@@ -153,14 +153,14 @@ describe('a ping', () => {
 
 test('a store in memory works, and each is its own', async () => {
   const [one, other] = [await opened(':memory:'), await opened(':memory:')]
-  await one.checkouts.recordCreating(NEW_CHECKOUT)
+  await one.checkouts.reserve(NEW_CHECKOUT)
   expect(await other.checkouts.find(NEW_CHECKOUT.id)).toBeUndefined()
 })
 
-test('tables are made once: a file that has them is opened as it is', async () => {
-  const path = join(await ground(), 'shop.db')
+test('tables are created once: a file that has them is opened unchanged', async () => {
+  const path = join(await newFolder(), 'shop.db')
   const first = await openStore(`sqlite:${path}`)
-  await first.checkouts.recordCreating(NEW_CHECKOUT)
+  await first.checkouts.reserve(NEW_CHECKOUT)
   await first.close()
   const before = connection(path).prepare('select * from kysely_migration').all()
   const second = await opened(path)
@@ -170,14 +170,14 @@ test('tables are made once: a file that has them is opened as it is', async () =
 })
 
 test('many who open the same new file at once all find its tables', async () => {
-  const path = join(await ground(), 'shop.db')
+  const path = join(await newFolder(), 'shop.db')
   const stores = await Promise.all(Array.from({ length: 5 }, () => opened(path)))
-  await Promise.all(stores.map((store, n) => store.checkouts.recordCreating({ ...NEW_CHECKOUT, id: `${n}` })))
+  await Promise.all(stores.map((store, n) => store.checkouts.reserve({ ...NEW_CHECKOUT, id: `${n}` })))
   expect(await stores[0]?.checkouts.find('4')).toBeDefined()
 })
 
 test('two processes that write to one new file at the same time lose nothing', async () => {
-  const path = join(await ground(), 'shop.db')
+  const path = join(await newFolder(), 'shop.db')
   const writers = ['left', 'right'].map((name) => run('write-checkouts.ts', `sqlite:${path}`, name, '150'))
   expect(await Promise.all(writers.map(({ ended }) => ended))).toEqual([0, 0])
   const store = await opened(path)
@@ -187,8 +187,8 @@ test('two processes that write to one new file at the same time lose nothing', a
   }
 })
 
-test('a process that is killed while it writes leaves every row that it was told of', async () => {
-  const path = join(await ground(), 'shop.db')
+test('a process that is killed while it writes leaves every row that was confirmed', async () => {
+  const path = join(await newFolder(), 'shop.db')
   for (const round of ['a', 'b', 'c']) {
     const { child, lines, ended } = run('write-checkouts.ts', `sqlite:${path}`, round, '1000000')
     while (lines.length < 40) await sleep(5)
@@ -201,40 +201,40 @@ test('a process that is killed while it writes leaves every row that it was told
   expect(connection(path).prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' })
 })
 
-describe('while somebody else holds the lock', () => {
+describe('while another process holds the lock', () => {
   async function locked(): Promise<{ store: Store; path: string; unlock: () => void }> {
-    const path = join(await ground(), 'shop.db')
+    const path = join(await newFolder(), 'shop.db')
     const store = await opened(path)
     const other = connection(path)
     other.exec('begin immediate')
     return { store, path, unlock: () => other.exec('rollback') }
   }
 
-  test('a write waits, and is done when the lock is given back', async () => {
+  test('a write waits, and is done when the lock is released', async () => {
     const { store, unlock } = await locked()
-    const writing = store.checkouts.recordCreating(NEW_CHECKOUT)
+    const writing = store.checkouts.reserve(NEW_CHECKOUT)
     await sleep(200)
     unlock()
     await writing
     expect(await store.checkouts.find(NEW_CHECKOUT.id)).toBeDefined()
   })
 
-  test('a write gives up after its second, and the process goes on with everything else meanwhile', async () => {
+  test('a write gives up after its second, and does not block the process meanwhile', async () => {
     const { store } = await locked()
     const start = performance.now()
-    let longestPause = 0
+    let maxPause = 0
     let last = start
     const heartbeat = setInterval(() => {
-      longestPause = Math.max(longestPause, performance.now() - last)
+      maxPause = Math.max(maxPause, performance.now() - last)
       last = performance.now()
     }, 5)
-    const code = await codeOf(store.checkouts.recordCreating(NEW_CHECKOUT))
+    const code = await codeOf(store.checkouts.reserve(NEW_CHECKOUT))
     clearInterval(heartbeat)
     expect(code).toBe('SQLITE_BUSY')
     expect(performance.now() - start).toBeGreaterThan(900)
     expect(performance.now() - start).toBeLessThan(2_500)
     // The wait inside SQLite would have been one pause of the whole second.
-    expect(longestPause).toBeLessThan(500)
+    expect(maxPause).toBeLessThan(500)
   })
 
   test('reading goes on', async () => {
@@ -250,48 +250,48 @@ describe('while somebody else holds the lock', () => {
   })
 })
 
-describe('what cannot be a store is refused with a code that says why:', () => {
+describe('what cannot be a store is refused with a code:', () => {
   test('a file that holds something else', async () => {
-    const path = join(await ground(), 'notes.txt')
+    const path = join(await newFolder(), 'notes.txt')
     await writeFile(path, 'These are notes, and a hundred bytes of them. '.repeat(40))
     expect(await codeOf(openStore(`sqlite:${path}`))).toBe('SQLITE_NOTADB')
     expect(await readFile(path, 'utf8')).toMatch(/^These are notes/)
   })
 
   test('a folder', async () => {
-    expect(await codeOf(openStore(`sqlite:${await ground()}`))).toBe('SQLITE_CANTOPEN')
+    expect(await codeOf(openStore(`sqlite:${await newFolder()}`))).toBe('SQLITE_CANTOPEN')
   })
 
   test('a path through a file', async () => {
-    const path = join(await ground(), 'file')
+    const path = join(await newFolder(), 'file')
     await writeFile(path, '')
     expect(await codeOf(openStore(`sqlite:${join(path, 'shop.db')}`))).toMatch(/^(ENOTDIR|EEXIST)$/)
   })
 
   test('a file that may only be read', async () => {
-    const folder = await ground()
+    const folder = await newFolder()
     const path = join(folder, 'shop.db')
     await (await openStore(`sqlite:${path}`)).close()
     await chmod(folder, 0o777)
     await chmod(path, 0o444)
-    const { lines, ended } = run('open-as-stranger.ts', `sqlite:${path}`)
+    const { lines, ended } = run('open-without-rights.ts', `sqlite:${path}`)
     await ended
     expect(lines).toEqual(['SQLITE_READONLY'])
   })
 
   test('a folder where nothing may be made', async () => {
-    const folder = join(await ground(), 'shut')
+    const folder = join(await newFolder(), 'shut')
     await mkdir(folder)
     await chmod(join(folder, '..'), 0o755)
     await chmod(folder, 0o555)
-    const { lines, ended } = run('open-as-stranger.ts', `sqlite:${join(folder, 'shop.db')}`)
+    const { lines, ended } = run('open-without-rights.ts', `sqlite:${join(folder, 'shop.db')}`)
     await ended
     expect(lines).toEqual(['SQLITE_CANTOPEN'])
   })
 })
 
 test('the reason of a failure is kept for the log, and its message shows no path', async () => {
-  const folder = await ground()
+  const folder = await newFolder()
   const error: unknown = await openStore(`sqlite:${folder}`).catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(StoreError)
   if (error instanceof StoreError) {

@@ -1,13 +1,13 @@
 import { openStore } from '../../src/store/open-store.ts'
 
 // A process of its own beside the test: `node write-checkouts.ts DATABASE_URL PREFIX COUNT`. It prints each id once the
-// store has taken it, one a line.
+// store has written it, one a line.
 
 const [databaseUrl = '', prefix = '', count = '0'] = process.argv.slice(2)
 const store = await openStore(databaseUrl)
 for (let n = 0; n < Number(count); n++) {
   const id = `${prefix}-${n}`
-  await store.checkouts.recordCreating({
+  await store.checkouts.reserve({
     id,
     items: [{ sku: 'tee', name: 'Black T-shirt, M', quantity: 1, amount: 2500 }],
     amountTotal: 2500,

@@ -2,9 +2,9 @@
  * Who opens links, by the headers that they really send. What is expected:
  * - `checkout`: the redirect to a new session
  * - `preview`: the product page, no session
- * - `told`: 200 without a body, no session
- * - `not now`: 503 without a page, no session
- * - `no part`: 403 without a page, no session
+ * - `no body`: 200 without a body, no session
+ * - `prefetch refused`: 503 without a page, no session
+ * - `subresource refused`: 403 without a page, no session
  */
 export interface Asker {
   who: string
@@ -12,7 +12,7 @@ export interface Asker {
   agent?: string
   headers?: Record<string, string>
   method?: 'GET' | 'HEAD'
-  gets: 'checkout' | 'preview' | 'told' | 'not now' | 'no part'
+  gets: 'checkout' | 'preview' | 'no body' | 'prefetch refused' | 'subresource refused'
 }
 
 /** What a browser sends with the click on a link. */

@@ -5,8 +5,8 @@ import { PRODUCTS, type Service, startService } from '../service.ts'
 
 const CATALOG = [...PRODUCTS, { sku: 'print', name: 'Print', amount: 6500, confirm: true }]
 
-/** Opens a link that must ask first; gives what its one form would post. */
-async function asked(shop: Service, path: string) {
+/** Opens a link that needs confirmation; returns what its one form would post. */
+async function openConfirm(shop: Service, path: string) {
   const before = shop.sandbox.requests.length
   const answer = await shop.get(path)
   const page = await answer.text()
@@ -39,8 +39,8 @@ describe('LINK_PROTECTION=confirm', () => {
   test('shows a page with one button for every GET, and the button sells what the link said', async () => {
     const shop = await startService({ env: { LINK_PROTECTION: 'confirm' } })
     for (const path of ['/buy/tee', '/buy/tee?quantity=2', '/buy/tee:2,mug:3', '/buy/~dGVl'])
-      await asked(shop, path)
-    const question = await asked(
+      await openConfirm(shop, path)
+    const question = await openConfirm(
       shop,
       '/buy/tee?quantity=2&email=jo%2Btee%40example.com&client_reference_id=r-1&metadata_note=a%20%3Cb%3E&utm_source=mail&fbclid=x',
     )
@@ -56,7 +56,7 @@ describe('LINK_PROTECTION=confirm', () => {
     expect(sessionsOf(shop)).toHaveLength(1)
   })
 
-  test('still refuses what cannot be bought before it asks', async () => {
+  test('still refuses what cannot be bought, without a confirm page', async () => {
     const shop = await startService({ env: { LINK_PROTECTION: 'confirm' } })
     for (const [path, status] of [
       ['/buy/nothing', 404],
@@ -68,7 +68,7 @@ describe('LINK_PROTECTION=confirm', () => {
     }
   })
 
-  test('still refuses prefetch and parts of pages', async () => {
+  test('still refuses prefetches and subresources', async () => {
     const shop = await startService({ env: { LINK_PROTECTION: 'confirm' } })
     expect((await shop.get('/buy/tee', { headers: { purpose: 'prefetch' } })).status).toBe(503)
     expect((await shop.get('/buy/tee', { method: 'POST', headers: { purpose: 'prefetch' } })).status).toBe(
@@ -78,11 +78,11 @@ describe('LINK_PROTECTION=confirm', () => {
   })
 })
 
-describe('a product that asks first', () => {
-  test('asks, and so does a cart with one such product; other links lead straight on', async () => {
+describe('a product that needs confirmation', () => {
+  test('shows the page, and so does a cart with one such product; other links lead to the checkout at once', async () => {
     const shop = await startService({ products: CATALOG })
-    await press(shop, await asked(shop, '/buy/print'))
-    const cart = await asked(shop, '/buy/tee:1,print:2')
+    await press(shop, await openConfirm(shop, '/buy/print'))
+    const cart = await openConfirm(shop, '/buy/tee:1,print:2')
     expect(cart.page).toContain('$155.00')
     await press(shop, cart)
     expect(lastAsked(shop).line_items.map(({ quantity }) => quantity)).toEqual([1, 2])
@@ -114,14 +114,14 @@ describe('the preview of a link', () => {
     expect(shop.sandbox.requests).toEqual([])
   })
 
-  test('of something that cannot be bought is told as to everybody', async () => {
+  test('of something that cannot be bought has the same status as for everybody', async () => {
     const shop = await startService()
     expect((await shop.get('/buy/nothing', bot)).status).toBe(404)
     expect((await shop.get('/buy/lamp', bot)).status).toBe(410)
     expect((await shop.get('/buy/mug:1', bot)).status).toBe(400)
   })
 
-  test('needs no answer from Dots and is there while Dots is down', async () => {
+  test('needs no response of Dots and works while Dots is down', async () => {
     const shop = await startService()
     await shop.sandbox.close()
     expect((await shop.get('/buy/tee', bot)).status).toBe(200)

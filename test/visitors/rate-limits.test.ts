@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { startService } from '../service.ts'
 
 test.each(['/buy/%zz', '/buy/tee%', '/buy/%FF', '/nowhere', '/buy/unknown'])(
-  'trying %s over and over uses up the allowance of buy attempts',
+  'repeated requests for %s use up the allowance of checkouts',
   async (path) => {
     const shop = await startService({ env: { RATE_LIMIT_MAX: '2' } })
     const statuses: number[] = []

@@ -10,7 +10,7 @@ const SHOWN_AGENT = 60
 
 interface Answer {
   status: number
-  /** What it was, told from its headers and body alone. */
+  /** What it was, by its headers and body alone. */
   kind: 'redirect to the checkout' | 'product page' | 'no body' | 'something else'
   sessions: number
 }
@@ -18,19 +18,19 @@ interface Answer {
 const EXPECTED: Record<Asker['gets'], Answer> = {
   checkout: { status: 302, kind: 'redirect to the checkout', sessions: 1 },
   preview: { status: 200, kind: 'product page', sessions: 0 },
-  told: { status: 200, kind: 'no body', sessions: 0 },
-  'not now': { status: 503, kind: 'no body', sessions: 0 },
-  'no part': { status: 403, kind: 'no body', sessions: 0 },
+  'no body': { status: 200, kind: 'no body', sessions: 0 },
+  'prefetch refused': { status: 503, kind: 'no body', sessions: 0 },
+  'subresource refused': { status: 403, kind: 'no body', sessions: 0 },
 }
 
-test('the table has every kind of asker, and no row twice', () => {
+test('the table has every kind of visitor, and no row twice', () => {
   const rows = ASKERS.map(({ agent, headers, method }) => JSON.stringify([agent, headers, method]))
   expect(new Set(rows).size).toBe(rows.length)
   expect(rows.length).toBeGreaterThanOrEqual(60)
   expect(new Set(ASKERS.map(({ gets }) => gets)).size).toBe(Object.keys(EXPECTED).length)
 })
 
-test('people and their tools reach the checkout, and programs that only look open no session', async () => {
+test('people and their tools reach the checkout, and programs that show or index links open no session', async () => {
   const shop = await startService()
   const answers = new Map<Asker, Answer>()
   for (const asker of ASKERS) answers.set(asker, await ask(shop, asker))

@@ -40,8 +40,7 @@ function badQuantity({ name = 'It', minimum, maximum }: ErrorParams): ErrorText 
   return { title, message: `${name} is sold ${allowed}.` }
 }
 
-/** The words of each error, in English. */
-export const errors: Record<ErrorCode, ErrorText | ((params: ErrorParams) => ErrorText)> = {
+const errors: Record<ErrorCode, ErrorText | ((params: ErrorParams) => ErrorText)> = {
   'unknown-sku': {
     title: 'This product is not here',
     message:
@@ -127,8 +126,121 @@ export const errors: Record<ErrorCode, ErrorText | ((params: ErrorParams) => Err
   'dots-unsafe-url': dotsLasting,
 }
 
-/** What a person reads of an error, by its code and what it names. */
-export function errorText(code: ErrorCode, params: ErrorParams = {}): ErrorText {
-  const text = errors[code]
-  return typeof text === 'function' ? text(params) : text
+/** What the buyer's return says, by the status of the checkout. */
+interface StatusText {
+  /** In the browser's tab, and the headline where there is no other. */
+  title: string
+  heading?: string
+  lead?: string
+  more?: string
 }
+type StatusTexts = Record<'open' | 'complete' | 'expired' | 'unknown', StatusText>
+
+const returned: StatusTexts = {
+  complete: { title: 'Payment complete', heading: 'Thank you. Your payment is complete.' },
+  open: {
+    title: 'Your payment is not finished yet',
+    lead: 'We have not received a payment for this order so far.',
+    more: 'If you have just paid, please wait. If not, your checkout is still open: you can go back and finish it.',
+  },
+  expired: {
+    title: 'This checkout has expired',
+    lead: 'A checkout stays open for a limited time, and the time of this one is over. It can no longer be paid. You are welcome to start a new one.',
+  },
+  unknown: {
+    title: 'We are confirming your payment',
+    lead: 'This takes longer than usual. We cannot tell you yet whether it went through.',
+    more: 'Please do not pay a second time while we are checking.',
+  },
+}
+
+const cancelled: StatusTexts = {
+  complete: {
+    title: 'This order is already paid',
+    lead: 'Coming back here did not cancel it. If you want to change it, please contact the shop.',
+  },
+  open: {
+    title: 'You left the checkout',
+    lead: 'It is still open. You can go back and finish it, or leave it: it closes by itself.',
+  },
+  expired: {
+    title: 'This checkout has ended',
+    lead: 'It can no longer be paid. If you still want to buy, start a new one.',
+  },
+  unknown: {
+    title: 'You left the checkout',
+    lead: 'We cannot check the payment status right now. If you have paid, please do not pay again.',
+  },
+}
+
+/** All words that a buyer reads, in English. */
+export const en = {
+  /** BCP 47 tag of this language. */
+  lang: 'en',
+  errors,
+  goToShop: 'Go to the shop',
+  questions: 'Questions?',
+  notCharged: 'You have not been charged.',
+  orderReference: 'Order reference',
+  payOnNextPage: 'You pay on the next page.',
+
+  order: {
+    label: 'Your order',
+    quantity: 'Quantity:',
+    total: 'Total',
+  },
+  shopWindow: {
+    title: 'Products',
+    titleOfPage: (page: string) => `Products, page ${page}`,
+    empty: 'No products are available right now. Please come back soon.',
+    buy: 'Buy',
+    pages: 'Pages',
+    pageOf: (page: string, pages: string) => `Page ${page} of ${pages}`,
+    previous: 'Previous',
+    next: 'Next',
+  },
+  product: {
+    pictureOf: (name: string, index: number, count: number) => `${name}, picture ${index} of ${count}`,
+    quantity: 'Quantity',
+    fixedQuantity: (quantity: string) => `Quantity: ${quantity}`,
+    limits: (minimum: string, maximum: string) => `${minimum} to ${maximum}`,
+    buy: 'Buy',
+    unavailable: {
+      'not-on-sale': 'This product is not for sale right now.',
+      'sold-out': 'This product is sold out.',
+    },
+  },
+  confirm: {
+    title: 'Is this your order?',
+    button: 'Continue to the checkout',
+  },
+  savedCart: {
+    title: 'Your selection',
+    button: 'Check out',
+  },
+  checkoutStatus: {
+    returned,
+    cancelled,
+    email: 'Your email:',
+    refreshesIn: (time: string) => `This page refreshes automatically in ${time}.`,
+    redirectsIn: (time: string) => `You will be redirected in ${time}.`,
+    continue: 'Continue now',
+    checkAgain: 'Check again now',
+    backToCheckout: 'Back to the checkout',
+    newCheckout: 'Start a new checkout',
+    seeOrder: 'See your order',
+  },
+  problem: {
+    status: (status: number) => `Error ${status}`,
+    /** Of the request: the shop finds its log line by it. */
+    reference: 'Reference',
+    waitFor: (time: string) => `Please wait ${time} before you try again.`,
+    tryAgain: 'Try again',
+    notWorking: 'Still not working?',
+    writeToUs: 'Write to us and give the reference',
+  },
+  emailButton: 'Buy now',
+}
+
+/** Every language has the same words. */
+export type Text = typeof en

@@ -2,10 +2,12 @@ import type { Migration } from 'kysely/migration'
 import { checkouts } from './0001-checkouts.ts'
 import { orders } from './0002-orders.ts'
 import { visits } from './0003-visits.ts'
+import { standardWords } from './0004-standard-words.ts'
 
 /** Every migration there ever was, in order. A landed one is never edited: the next change is a new one. */
 export const migrations: Record<string, Migration> = {
   '0001-checkouts': checkouts,
   '0002-orders': orders,
   '0003-visits': visits,
+  '0004-standard-words': standardWords,
 }

@@ -1,0 +1,109 @@
+import type { Catalog } from '../catalog/catalog.ts'
+import { availability, notForSale, type Product, quantityLimits, salesLimit } from '../catalog/product.ts'
+import { AppError, type Log } from '../errors.ts'
+import { savedCartNotice } from '../pages/confirm.ts'
+import type { Store } from '../store/open-store.ts'
+import type { SavedCart } from '../store/saved-carts.ts'
+import { optional } from '../store/store.ts'
+import { type Link, readLink } from './link.ts'
+
+/** A line of the cart with the product that the catalog has for it. */
+export interface OrderLine {
+  product: Product
+  quantity: number
+  /** Cents for one unit: the catalog's price, or a signed link's. */
+  amount: number
+}
+
+/** A link as the catalog prices it now. */
+export interface Order {
+  link: Link
+  lines: readonly OrderLine[]
+  /** Cents. */
+  amountTotal: number
+  currency: string
+}
+
+/**
+ * Looks every item up and checks that it may be sold in this quantity at this time.
+ *
+ * @throws AppError unknown-sku, product-…, bad-quantity: the first thing that stands in the way, in this order.
+ */
+export function priceLink(catalog: Catalog, link: Link, now: Date): Order {
+  const lines = link.cart.map(({ sku, quantity }) => {
+    const product = catalog.find(sku)
+    if (product === undefined) throw new AppError('unknown-sku')
+    return { product, quantity, amount: link.terms.amount ?? product.amount }
+  })
+  let amountTotal = 0
+  let badQuantity: AppError | undefined
+  for (const { product, quantity, amount } of lines) {
+    const { state } = availability(product, now)
+    if (state !== 'available') throw notForSale(product, state)
+    const { minimum, maximum } = quantityLimits(product)
+    if (!Number.isSafeInteger(quantity) || quantity < minimum || quantity > maximum) {
+      badQuantity ??= new AppError('bad-quantity', { params: { minimum, maximum, name: product.name } })
+    }
+    amountTotal += amount * quantity
+  }
+  if (badQuantity !== undefined) throw badQuantity
+  const [first] = lines
+  if (first === undefined || !Number.isSafeInteger(amountTotal)) throw new AppError('bad-quantity')
+  return { link, lines, amountTotal, currency: first.product.currency }
+}
+
+/**
+ * Refuses what has been sold as often as it may: products with a limit, and signed links with a number of uses. Counts
+ * completed sales, never clicks, since an open checkout may end unpaid. A store that cannot count stops no sale.
+ *
+ * @throws AppError product-sold-out, link-used-up
+ */
+export async function checkSalesLimits(
+  { lines, link: { terms, linkId } }: Order,
+  { checkouts }: Store,
+  log: Log,
+): Promise<void> {
+  const isReached = async (limit: number, count: () => Promise<number>) => {
+    const sales = await optional(log, 'sales-limit.skipped', count)
+    return sales !== undefined && sales >= limit
+  }
+  for (const { product } of lines) {
+    const limit = salesLimit(product)
+    if (limit !== undefined && (await isReached(limit, () => checkouts.countSales(product.sku, limit)))) {
+      throw notForSale(product, 'sold-out')
+    }
+  }
+  const { uses } = terms
+  if (
+    uses !== undefined &&
+    linkId !== undefined &&
+    (await isReached(uses, () => checkouts.countLinkSales(linkId)))
+  ) {
+    throw new AppError('link-used-up')
+  }
+}
+
+/** The saved cart as a fragment for a page; empty where it cannot be bought any more. */
+export function showSavedCart(
+  { items, fields }: SavedCart,
+  { locale, ...context }: { catalog: Catalog; secrets: readonly string[]; now: Date; locale: string },
+): string {
+  try {
+    const { lines, amountTotal, currency } = priceLink(
+      context.catalog,
+      readLink(items, fields, context),
+      context.now,
+    )
+    return savedCartNotice({
+      items: lines.map(({ product, quantity, amount }) => ({ name: product.name, quantity, amount })),
+      amountTotal,
+      currency,
+      locale,
+      action: `/buy/${items}`,
+      hiddenFields: fields,
+    })
+  } catch (error) {
+    if (error instanceof AppError) return ''
+    throw error
+  }
+}

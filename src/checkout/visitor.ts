@@ -1,0 +1,75 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { createIsbotFromList, list } from 'isbot'
+
+/**
+ * Who requests a link. `prefetch`: a browser that loads it before anybody clicks. `subresource`: a page that loads it as
+ * one of its parts. `preview`: a program that shows or indexes links and never buys. `buyer`: everybody else.
+ */
+export type Visitor = 'prefetch' | 'subresource' | 'preview' | 'buyer'
+
+/**
+ * Programs that people run, and agents of no known kind: they are treated as a browser is. isbot counts them as bots,
+ * some of them only because of the form of their name, and headless browsers as well.
+ */
+const NOT_PREVIEWS = [
+  'curl/8.5.0',
+  'Wget/1.21.4',
+  'python-requests/2.31.0',
+  'aiohttp/3.9.1',
+  'node',
+  'undici',
+  'axios/1.6.2',
+  'PostmanRuntime/7.36.0',
+  'insomnia/8.4.5',
+  'Go-http-client/2.0',
+  'okhttp/4.12.0',
+  'Apache-HttpClient/4.5.14 (Java/17.0.9)',
+  'Java/17.0.9',
+  'Dart/3.2 (dart:io)',
+  'libwww-perl/6.67',
+  'Guzzle/7.8',
+  'MyAgent/1.0',
+  'Shop Assistant 2',
+  'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/140.0.0.0 Safari/537.36',
+]
+/** What the user agents of command line tools and HTTP libraries start with. */
+const TOOL =
+  /^(?:curl|wget|python|aiohttp|httpx|node|undici|axios|got|ky|superagent|postman|insomnia|go-http|okhttp|apache-httpclient|java|dart|libwww|lwp|guzzle|httpie|hoppscotch|bruno|ruby|faraday|reqwest|hyper|rest-client|powershell|mozilla\/5\.0 \([^)]*\) (?:windows)?powershell)\b/i
+/** Real bots match these, by the URL in their name for example; tools that match them too are recognised before. */
+const KEPT_PATTERNS = new Set(['(?<!lib)http', '^facebook'])
+
+const isKnownBot = createIsbotFromList(
+  list.filter(
+    (pattern) =>
+      KEPT_PATTERNS.has(pattern) || !NOT_PREVIEWS.some((agent) => new RegExp(pattern, 'i').test(agent)),
+  ),
+)
+
+/**
+ * What isbot misses or takes for a tool: chat programs that show a preview, and Office, which requests a link before it
+ * opens the browser. The apps' built-in browsers start like any browser (followed by musical_ly, trill,
+ * BytedanceWebview), and buy.
+ */
+const PREVIEW =
+  /^viber|^whatsapp\/|^tiktok|tiktok(?:spider|bot|preview)|^com\.(?:zhiliaoapp\.musically|ss\.android\.ugc\.\w+)\/|\bms-?office\b|^microsoft office|microsoftpreview|^iframely|^signal(?:-desktop)?\/|^embedly/i
+
+/** Decides by its headers who has sent a request. Headers can lie, which harms nobody but the sender. */
+export function classifyRequest(headers: IncomingHttpHeaders): Visitor {
+  if (isPrefetch(headers)) return 'prefetch'
+  const destination = headers['sec-fetch-dest']
+  if (destination !== undefined && !DOCUMENTS.has(destination.trim().toLowerCase())) return 'subresource'
+  return isPreviewAgent(headers['user-agent'] ?? '') ? 'preview' : 'buyer'
+}
+
+/** `Sec-Fetch-Dest` of a page that a person sees, also in a frame (fetch.spec.whatwg.org, destination). */
+const DOCUMENTS = new Set(['document', 'frame', 'iframe', 'fencedframe'])
+
+function isPrefetch(headers: IncomingHttpHeaders): boolean {
+  const purposes = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'].map((name) => String(headers[name] ?? ''))
+  return purposes.some((purpose) => /\b(?:prefetch|prerender|preview)\b/i.test(purpose))
+}
+
+function isPreviewAgent(agent: string): boolean {
+  if (PREVIEW.test(agent)) return true
+  return !TOOL.test(agent) && isKnownBot(agent)
+}

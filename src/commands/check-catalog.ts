@@ -1,0 +1,37 @@
+import '../node-version.js'
+import { readCatalog } from '../catalog/catalog.ts'
+import { CatalogError } from '../catalog/problems.ts'
+import { ConfigError, readEnvironment } from '../config.ts'
+import { type Io, parseWords, problemLine, processIo, runCommand, UsageError } from './command.ts'
+
+const USAGE = `npm run check-catalog [-- FILE]
+
+Checks a catalog file as the service does, without a file name the one that CATALOG_PATH names.`
+
+/** Prints every problem of a catalog file, a line each. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  return runCommand(USAGE, argv, io, async () => {
+    const { positionals } = parseWords({ args: argv, allowPositionals: true })
+    if (positionals.length > 1) throw new UsageError('Name one file at the most.')
+    const path = positionals[0] || configuredPath(io)
+    try {
+      const { size } = await readCatalog(path)
+      io.out(`${path}: ${size} ${size === 1 ? 'product' : 'products'}, fine`)
+      return 0
+    } catch (error) {
+      if (!(error instanceof CatalogError)) throw error
+      for (const problem of error.problems) io.err(problemLine(problem, path))
+      return 1
+    }
+  })
+}
+
+/** By the service's own rules, so that this checks the file that is sold from. Other settings may be missing or wrong. */
+function configuredPath({ env, dotenvPath = '' }: Io): string {
+  const { texts, problems } = readEnvironment(env, { dotenvPath })
+  const unreadable = problems.get(dotenvPath)
+  if (unreadable !== undefined) throw new ConfigError([unreadable])
+  return texts.CATALOG_PATH ?? 'catalog.json'
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2), processIo())

@@ -1,0 +1,68 @@
+import { createHash, randomBytes } from 'node:crypto'
+import cookie from '@fastify/cookie'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The store's id of this browser; undefined where the request has no cookie of ours. */
+    readonly browserId: string | undefined
+  }
+  interface FastifyReply {
+    /** The store's id of this browser, which gets the cookie for another three hours. */
+    ensureBrowserId(): string
+  }
+}
+
+/** As long as a checkout session can last: after that there is no session to come back to. */
+const COOKIE_SECONDS = 10_800
+/** 128 random bits, base64url. */
+const COOKIE_BYTES = 16
+const COOKIE_VALUE = /^[A-Za-z0-9_-]{22}$/
+
+/**
+ * The service's only cookie: a random value, so that a second click finds the checkout of the first. It says nothing by
+ * itself, and the store has only its hash, the browser id. A value that we cannot have made counts as no cookie.
+ */
+export const browserIds = fp<{ https: boolean }>(
+  async (app, { https }) => {
+    // With this prefix browsers keep the cookie to this host and to https (RFC 6265bis, 4.1.3.2).
+    const name = https ? '__Host-buyer' : 'buyer'
+    const browsers = new WeakMap<FastifyRequest, { value: string; id: string }>()
+    await app.register(cookie)
+
+    app.decorateRequest('browserId', {
+      getter(this: FastifyRequest) {
+        const value = cookieOf(this)
+        return value === undefined ? undefined : browserOf(this, value).id
+      },
+    })
+    app.decorateReply('ensureBrowserId', function (this: FastifyReply) {
+      const newValue = randomBytes(COOKIE_BYTES).toString('base64url')
+      const { value, id } = browserOf(this.request, cookieOf(this.request) ?? newValue)
+      this.setCookie(name, value, {
+        path: '/',
+        httpOnly: true,
+        secure: https,
+        sameSite: 'lax',
+        maxAge: COOKIE_SECONDS,
+      })
+      return id
+    })
+
+    function cookieOf({ cookies }: FastifyRequest): string | undefined {
+      const value = cookies[name]
+      return value !== undefined && COOKIE_VALUE.test(value) ? value : undefined
+    }
+
+    /** What the first call for a request has found is kept: the hash is made once, and a new browser stays the same. */
+    function browserOf(request: FastifyRequest, value: string): { value: string; id: string } {
+      const known = browsers.get(request)
+      if (known !== undefined) return known
+      const browser = { value, id: createHash('sha256').update(value).digest('base64url') }
+      browsers.set(request, browser)
+      return browser
+    }
+  },
+  { name: 'browser-ids' },
+)

@@ -1,0 +1,53 @@
+import type { FastifyInstance } from 'fastify'
+import type { LiveCatalog } from '../catalog/live-catalog.ts'
+import type { DotsClient } from '../dots/client.ts'
+import type { Store } from '../store/open-store.ts'
+
+export interface HealthOptions {
+  catalog: Pick<LiveCatalog, 'status'>
+  store: Pick<Store, 'ping'>
+  dots: Pick<DotsClient, 'credentials' | 'calls'>
+}
+
+/** `/healthz`: the process answers. `/readyz`: it can sell, with the state of each part. */
+export async function healthRoutes(
+  app: FastifyInstance,
+  { catalog, store, dots }: HealthOptions,
+): Promise<void> {
+  app.get('/healthz', { config: { limit: 'none' } }, async () => ({ status: 'ok' }))
+
+  app.get('/readyz', { config: { limit: 'none' } }, async (_request, reply) => {
+    const { state, ...file } = catalog.status
+    const parts = {
+      service: { status: app.draining ? 'stopping' : 'ok' },
+      store: await storePart(store),
+      catalog: { status: state, ...file },
+      dots: dotsPart(dots),
+    }
+    const works = (status: string) => status === 'ok' || status === 'degraded'
+    const ready = [parts.service, parts.store, parts.dots].every((part) => works(part.status))
+    const status = !ready ? 'not-ready' : parts.dots.status === 'ok' ? 'ready' : 'degraded'
+    return reply.code(ready ? 200 : 503).send({ status, parts })
+  })
+}
+
+async function storePart(store: HealthOptions['store']): Promise<{ status: string; code?: unknown }> {
+  try {
+    await store.ping()
+    return { status: 'ok' }
+  } catch (error) {
+    // An error without a code is a bug, and not a state of the store.
+    if (!(error instanceof Error && 'code' in error)) throw error
+    return { status: 'failed', code: error.code }
+  }
+}
+
+/**
+ * Only rejected credentials make a replica unready, since they are its own. A Dots that is down is down for all
+ * replicas, and one of them has to tell the buyers.
+ */
+function dotsPart({ credentials, calls }: HealthOptions['dots']) {
+  const isWell = calls.breakers.click === 'closed' && calls.pausedSeconds === 0
+  const status = credentials === 'refused' ? 'credentials-refused' : isWell ? 'ok' : 'degraded'
+  return { status, credentials, ...calls }
+}

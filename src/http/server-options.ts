@@ -1,0 +1,130 @@
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { AppError } from '../errors.ts'
+import { newRequestId, RequestLog } from './logging.ts'
+
+/** The UCP permalink standard asks for at least 2,048 characters; no link that a mail tool makes is four times that. */
+export const MAX_URL_LENGTH = 8_192
+// Twice the longest URL, so that the cookies of other services on the same domain fit in as well.
+const MAX_HEADER_SIZE = 16 * 1024
+/** The forms on our pages have a few short fields. */
+const MAX_BODY_SIZE = 16 * 1024
+/** Headers come in one or two packets. */
+const HEADERS_TIMEOUT_MS = 10_000
+/** How often Node looks for senders that exceed the two timeouts around this one. */
+const TIMEOUT_CHECK_INTERVAL_MS = 2_000
+/** A request of a few hundred bytes that takes longer to arrive does not come from a buyer on a slow line. */
+const REQUEST_TIMEOUT_MS = 15_000
+/** Without a byte in either direction for longer than any response takes, the client is gone. */
+const SOCKET_IDLE_TIMEOUT_MS = 30_000
+/** Longer than the idle timeout of common load balancers (60 s), so that they close the connection and never we. */
+const KEEP_ALIVE_MS = 65_000
+
+/** Where {@link normalizeUrl} sends a request whose path cannot be decoded. */
+const MALFORMED_URL_ROUTE = '/malformed-url'
+/** What a client that takes us for a proxy puts before the path (RFC 9112, 3.2.2). */
+const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i
+
+/** The statuses of errors of Node's HTTP parser that are not a plain 400. */
+const PARSER_STATUSES: Record<string, number> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }
+/** The headers of those responses: not even this is for caches and search engines. */
+const PARSER_HEADERS = [
+  'cache-control: no-store',
+  'referrer-policy: no-referrer',
+  'x-robots-tag: noindex',
+  'x-content-type-options: nosniff',
+  'content-length: 0',
+  'connection: close',
+]
+
+/** Fastify's options: the log, and the limits of what it accepts before any of our own code runs. */
+export function serverOptions({
+  log,
+  trustsProxy,
+}: {
+  log: FastifyBaseLogger
+  /** Whether `X-Forwarded-*` of a peer with this IP address is believed. */
+  trustsProxy: (ip: string) => boolean
+}) {
+  return {
+    loggerInstance: log,
+    logController: new RequestLog({ requestIdLogLabel: 'requestId' }),
+    genReqId: newRequestId,
+    trustProxy: (ip: string) => trustsProxy(ip),
+    rewriteUrl: normalizeUrl,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_HEADER_SIZE },
+    exposeHeadRoutes: true,
+    clientErrorHandler: handleClientError,
+    http: {
+      maxHeaderSize: MAX_HEADER_SIZE,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+    },
+    bodyLimit: MAX_BODY_SIZE,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: SOCKET_IDLE_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    return503OnClosing: false,
+  } satisfies FastifyHttpOptions<Server, FastifyBaseLogger>
+}
+
+/** Refuses URLs that are too long or malformed like any other error, and hands a form's text on as it came. */
+export const requestChecks = fp(
+  async (app) => {
+    ignoreExpectHeader(app.server)
+    app.addHook('onRequest', async (request) => {
+      if (request.url.length > MAX_URL_LENGTH) throw new AppError('url-too-long')
+    })
+    app.all(MALFORMED_URL_ROUTE, { config: { limit: 'checkout' } }, async () => {
+      throw new AppError('malformed-url')
+    })
+    // `links` reads queries and forms by one set of rules, which need to see what was given twice.
+    app.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string' },
+      async (_request: FastifyRequest, text: string) => text,
+    )
+  },
+  { name: 'request-checks' },
+)
+
+/**
+ * The path and query of a request. A broken percent-encoding would be answered by the router itself, without our
+ * limits, headers and log, so it is sent to a route of its own. Of an absolute URL only the path is kept: anybody can
+ * write any host there, and it must not appear in a link on a page.
+ */
+function normalizeUrl(request: Pick<IncomingMessage, 'url'>): string {
+  const path = (request.url ?? '/').replace(ABSOLUTE_FORM, '')
+  // The router itself would refuse what does not begin with a slash, such as `GET *?a=1`.
+  const url = path.startsWith('/') ? path : `/${path}`
+  try {
+    decodeURIComponent(url.split('?', 1)[0] ?? '')
+    return url
+  } catch {
+    return MALFORMED_URL_ROUTE
+  }
+}
+
+/**
+ * Answers what Node's HTTP parser rejects, and closes the connection. At most the parser's code is logged: the error
+ * itself holds everything that was sent, which may contain an email.
+ */
+function handleClientError(this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const status = PARSER_STATUSES[error.code ?? ''] ?? 400
+  this.log.debug({ event: 'request.malformed', code: error.code, status }, 'malformed HTTP request')
+  if (socket.writable) {
+    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${PARSER_HEADERS.join('\r\n')}\r\n\r\n`)
+  }
+  socket.destroy()
+}
+
+/**
+ * Serves a request with an unknown `Expect` header like any other: RFC 9110 (10.1.1) allows that, and Node's own 417
+ * would come without our headers.
+ */
+function ignoreExpectHeader(server: Server): void {
+  server.on('checkExpectation', (request, response) => void server.emit('request', request, response))
+}

@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** True from the moment shutdown starts: every request is still answered, but no connection is kept alive. */
+    draining: boolean
+    /** Makes `/readyz` fail, so that load balancers stop sending requests before connections are refused. */
+    startDraining(): void
+  }
+}
+
+/** Load balancers that ask `/readyz` every second have seen it by then, and send new requests elsewhere. */
+const READINESS_GRACE_MS = 1_000
+/** Orchestrators kill at 10 s: by then calls to Dots that are still in flight end, so that buyers get an answer. */
+const ABORT_CALLS_MS = 8_000
+/** Leaves those last responses a second to be sent. */
+const MAX_DRAIN_MS = 9_000
+/** npm forwards a signal that the terminal has sent to the whole process group: the two are one request to stop. */
+const SAME_SIGNAL_MS = 500
+
+/**
+ * Node waits at close for busy connections until their keep-alive timeout, so from the start of draining on each
+ * response closes its connection.
+ */
+export const draining = fp(
+  async (app) => {
+    let isDraining = false
+    app.decorate('draining', { getter: () => isDraining })
+    app.decorate('startDraining', () => {
+      isDraining = true
+    })
+    app.addHook('preClose', async () => app.startDraining())
+    app.addHook('onSend', async (_request, reply) => {
+      if (isDraining) reply.header('connection', 'close')
+    })
+  },
+  { name: 'draining' },
+)
+
+/**
+ * `SIGTERM` and `SIGINT` stop the service: it becomes unready, answers what it has accepted, and exits 0. A second
+ * signal ends it at once. Where something cannot be closed, the log says so and the exit code is 1.
+ */
+export function stopOnSignals(app: FastifyInstance, { abortCalls }: { abortCalls: () => void }): void {
+  let firstAt: number | undefined
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      const at = performance.now()
+      if (firstAt === undefined) {
+        firstAt = at
+        void stop(app, signal, abortCalls)
+      } else if (at - firstAt > SAME_SIGNAL_MS) {
+        process.exit(1)
+      }
+    })
+  }
+}
+
+async function stop(app: FastifyInstance, signal: string, abortCalls: () => void): Promise<void> {
+  app.log.info({ event: 'service.stopping', signal }, 'stopping: answering accepted requests')
+  app.startDraining()
+  setTimeout(abortCalls, ABORT_CALLS_MS).unref()
+  await sleep(READINESS_GRACE_MS)
+  try {
+    const drained = await Promise.race([
+      app.close().then(() => true),
+      sleep(MAX_DRAIN_MS - READINESS_GRACE_MS, false, { ref: false }),
+    ])
+    app.log.info({ event: 'service.stopped', drained }, 'stopped')
+  } catch (error) {
+    // An error with a code comes from the environment; one without is a bug, and its stack is needed.
+    const cause = error instanceof Error && 'code' in error ? { code: error.code } : { err: error }
+    app.log.error(
+      { event: 'service.stop-failed', drained: false, ...cause },
+      'stopped, but not everything could be closed',
+    )
+    process.exit(1)
+  }
+  process.exit(0)
+}

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Webhook } from 'standardwebhooks'
+import { Agent, request } from 'undici'
+import type { Config } from '../config.ts'
+import type { Log } from '../errors.ts'
+import type { Store } from '../store/open-store.ts'
+import type { Announcement } from '../store/outbox.ts'
+import { Loop } from './loop.ts'
+
+/** Seconds after which an announcement is sent again: Svix's schedule (docs.svix.com/retries). After the last it has failed. */
+const RETRY_SECONDS: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]
+/** A receiver that needs longer should answer first and work afterwards. */
+const RESPONSE_TIMEOUT_MS = 15_000
+/** Longer than an attempt takes; if the process dies in the middle of it, it is sent again after that. */
+const CLAIM_MS = 20_000
+/** Bytes of a response that are read before its connection is given up. */
+const MAX_RESPONSE_BYTES = 16 * 1024
+/** No more are claimed than are sent at once: waiting behind a slow receiver would use up their claims. */
+const BATCH = 8
+/** So that a receiver which comes back does not get everything in the same second. */
+const JITTER = 0.1
+/** What the responses of receivers have when the service stops; platforms kill a process after ten seconds. */
+const LAST_RESPONSES_MS = 2_000
+
+interface DeliveriesOptions {
+  /** Where orders are announced; without it nothing is ever sent. */
+  fulfillment: Config['fulfillment']
+  store: Store
+  log: Log
+  now: () => Date
+  everyMs: number
+  /** Seconds between the attempts, for tests. */
+  retrySeconds?: readonly number[]
+}
+
+export type Deliveries = ReturnType<typeof deliveryService>
+
+/**
+ * Sends the announcements in the outbox to the merchant's own system, signed as Standard Webhooks
+ * (standardwebhooks.com), each at least once.
+ */
+export function deliveryService(options: DeliveriesOptions) {
+  const { fulfillment, store, log, now, everyMs, retrySeconds = RETRY_SECONDS } = options
+  if (fulfillment === undefined) return { start() {}, runNow() {}, async stop() {} }
+  const { url, secrets } = fulfillment
+  // The first secret signs; receivers know the others from before a rotation.
+  const signer = new Webhook(secrets[0] ?? '')
+  const agent = new Agent({
+    connections: BATCH,
+    headersTimeout: RESPONSE_TIMEOUT_MS,
+    bodyTimeout: RESPONSE_TIMEOUT_MS,
+  })
+  const loop = new Loop({ name: 'deliveries', everyMs, log, run: deliverDue })
+
+  /** Sends what is due, until nothing is left or `signal` says stop. @throws StoreError */
+  async function deliverDue(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const until = new Date(now().getTime() + CLAIM_MS).toISOString()
+      const due = await store.outbox.claimDue(BATCH, until)
+      await Promise.all(due.map(deliver))
+      if (due.length < BATCH) return
+    }
+  }
+
+  async function deliver(announcement: Announcement): Promise<void> {
+    const reason = await attempt(announcement)
+    const details = { announcement: announcement.id, attempt: announcement.attempts }
+    if (reason === undefined) {
+      await store.outbox.recordDelivered(announcement.id)
+      log.info({ event: 'delivery.done', ...details }, 'announcement delivered')
+      return
+    }
+    const pause = retrySeconds[announcement.attempts - 1]
+    if (pause === undefined) {
+      await store.outbox.recordUndelivered(announcement, reason, undefined)
+      log.error(
+        { event: 'delivery.failed', ...details, reason },
+        'delivery failed permanently; `npm run orders -- --failed` lists it',
+      )
+      return
+    }
+    const retryAt = new Date(now().getTime() + pause * 1000 * (1 + JITTER * Math.random())).toISOString()
+    await store.outbox.recordUndelivered(announcement, reason, retryAt)
+    log.warn({ event: 'delivery.retry', ...details, reason, retryAt }, 'delivery failed; will retry')
+  }
+
+  /** One POST. Undefined: accepted (any 2xx); else why not, in a word that is safe to store and to log. */
+  async function attempt({ id, body }: Announcement): Promise<string | undefined> {
+    const timestamp = now()
+    try {
+      const response = await request(url, {
+        dispatcher: agent,
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'user-agent': 'dots-buy-links',
+          'webhook-id': id,
+          'webhook-timestamp': String(Math.floor(timestamp.getTime() / 1000)),
+          'webhook-signature': signer.sign(id, timestamp, body),
+        },
+        body,
+        signal: AbortSignal.timeout(RESPONSE_TIMEOUT_MS),
+      })
+      // Only the status counts; a short rest is read so that the connection can be used again.
+      void response.body.dump({ limit: MAX_RESPONSE_BYTES }).catch(() => undefined)
+      // undici follows no redirect by itself: a 3xx is a wrong URL like any other refusal.
+      const isAccepted = response.statusCode >= 200 && response.statusCode < 300
+      return isAccepted ? undefined : `status ${response.statusCode}`
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+      return error instanceof Error ? error.name : 'failed'
+    }
+  }
+
+  return {
+    start: () => loop.start(),
+    /** Sends what was just written to the outbox. */
+    runNow: () => loop.runNow(),
+    /** Ends after the requests under way have had a moment; what they did not finish is sent again after the restart. */
+    async stop() {
+      const stopped = loop.stop()
+      await Promise.race([stopped, sleep(LAST_RESPONSES_MS, undefined, { ref: false })])
+      await agent.destroy()
+      await stopped
+    },
+  }
+}

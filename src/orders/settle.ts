@@ -1,0 +1,158 @@
+import type { LiveCatalog } from '../catalog/live-catalog.ts'
+import { salesLimit } from '../catalog/product.ts'
+import type { Config } from '../config.ts'
+import type { Session } from '../dots/messages.ts'
+import type { Log } from '../errors.ts'
+import type { Checkout } from '../store/checkout.ts'
+import type { Store } from '../store/open-store.ts'
+import type { Deliveries } from './deliveries.ts'
+
+interface SettleOptions {
+  config: Pick<Config, 'fulfillment'>
+  catalog: Pick<LiveCatalog, 'current'>
+  store: Store
+  deliveries: Pick<Deliveries, 'runNow'>
+  now: () => Date
+}
+
+export type Settle = ReturnType<typeof settleService>
+
+/**
+ * `held`: the order is not announced unless a person asks for it, because nobody is configured to receive it, or because
+ * it was restored and may have been announced by the lost store. The one place that decides it.
+ */
+export function announcementState(
+  { isHeld }: Pick<Checkout, 'isHeld'>,
+  { fulfillment }: Pick<Config, 'fulfillment'>,
+): 'pending' | 'held' {
+  return isHeld || fulfillment === undefined ? 'held' : 'pending'
+}
+
+/**
+ * Records what Dots says of a checkout's session: the one function for it, whoever brought the news (return page,
+ * webhook or sweep). Called twice, or by several processes at the same time, it counts a sale once and writes one
+ * announcement, in the same transaction as the completion. `complete` is final, whatever Dots says later.
+ *
+ * The function that it gives throws StoreError when nothing could be written; the caller tries again later.
+ */
+export function settleService({ config, catalog, store, deliveries, now }: SettleOptions) {
+  const { checkouts } = store
+
+  async function settle(checkout: Checkout, session: Session, log: Log): Promise<void> {
+    if (checkout.state === 'complete') await flagSecondPayment(checkout, session, log)
+    else if (session.status === 'complete') await complete(checkout, session, log)
+    // A call that was made twice leaves a second session with the same checkout's id, which expires unused.
+    else if (session.status === 'expired' && isItsSession(checkout, session)) {
+      await checkouts.recordExpiry(checkout.id)
+    }
+  }
+
+  async function complete(checkout: Checkout, session: Session, log: Log): Promise<void> {
+    const completedAt = now().toISOString()
+    const state = announcementState(checkout, config)
+    const amountPaid = session.amount_total
+    const amountMismatch = amountPaid !== undefined && amountPaid !== checkout.amountTotal
+    const result = await checkouts.recordCompletion(checkout.id, {
+      payment: {
+        sessionId: session.id,
+        paymentIntentId: session.payment_intent_id,
+        customerEmail: session.customer_email,
+        amountPaid,
+      },
+      completedAt,
+      amountMismatch,
+      announcement: amountMismatch
+        ? undefined
+        : { id: announcementId(checkout.id), body: announcementBody(checkout, session, completedAt), state },
+      salesLimits: salesLimitsOf(checkout),
+    })
+    if (result.outcome !== 'recorded') {
+      // Whoever came first has logged it, too; unless that was about another session.
+      const settled = await checkouts.find(checkout.id)
+      if (settled !== undefined) await flagSecondPayment(settled, session, log)
+      return
+    }
+    const details = {
+      checkout: checkout.id,
+      session: session.id,
+      amountAsked: checkout.amountTotal,
+      amountPaid,
+    }
+    log.info({ event: 'order.settled', ...details }, 'order paid')
+    if (amountPaid === undefined) {
+      log.warn({ event: 'order.amount-unknown', ...details }, 'Dots did not say how much was paid')
+    }
+    if (amountMismatch) {
+      log.error({ event: 'order.amount-mismatch', ...details }, 'amount mismatch; order not announced')
+    }
+    if (result.oversold.length > 0) {
+      log.error({ event: 'order.oversold', ...details, skus: result.oversold }, 'sales limit exceeded')
+    }
+    if (amountMismatch) return
+    if (state === 'pending') deliveries.runNow()
+    else if (checkout.isHeld && config.fulfillment !== undefined) {
+      log.warn(
+        { event: 'order.held', ...details },
+        'restored order may have been announced before; `npm run reconcile -- --announce` announces it',
+      )
+    }
+  }
+
+  /** Two paid sessions of one checkout: one of the payments has to be refunded, which only a person can do. */
+  async function flagSecondPayment(checkout: Checkout, session: Session, log: Log): Promise<void> {
+    if (session.status !== 'complete' || isItsSession(checkout, session)) return
+    if (!(await checkouts.recordFlag(checkout.id, 'paid-twice'))) return
+    log.error(
+      {
+        event: 'order.paid-twice',
+        checkout: checkout.id,
+        session: checkout.sessionId,
+        secondSession: session.id,
+      },
+      'paid twice; refund one of the payments',
+    )
+  }
+
+  function salesLimitsOf(checkout: Checkout): Map<string, number> {
+    const limits = new Map<string, number>()
+    for (const { sku } of checkout.items) {
+      const limit = salesLimit(catalog.current.find(sku))
+      if (limit !== undefined) limits.set(sku, limit)
+    }
+    return limits
+  }
+
+  return settle
+}
+
+function isItsSession({ sessionId }: Checkout, session: Session): boolean {
+  return sessionId === null || session.id === undefined || session.id === sessionId
+}
+
+/**
+ * The message id of a checkout's announcement. It follows from the checkout's id alone, so that a resend, or a store
+ * that was rebuilt from nothing, names the same order the same way and a receiver can tell.
+ */
+function announcementId(checkoutId: string): string {
+  return `order_${checkoutId}`
+}
+
+/** The exact text that is announced of a paid checkout. `customer_email` is the one that Dots knows after payment. */
+function announcementBody(checkout: Checkout, session: Session, completedAt: string): string {
+  return JSON.stringify({
+    type: 'checkout.completed',
+    timestamp: completedAt,
+    data: {
+      checkout_id: checkout.id,
+      session_id: session.id ?? checkout.sessionId,
+      payment_intent_id: session.payment_intent_id ?? checkout.paymentIntentId,
+      items: checkout.items.map(({ sku, name, quantity, amount }) => ({ sku, name, quantity, amount })),
+      amount_total: checkout.amountTotal,
+      currency: checkout.currency,
+      customer_email: session.customer_email ?? null,
+      client_reference_id: session.client_reference_id ?? checkout.clientReferenceId,
+      metadata: checkout.metadata,
+      completed_at: completedAt,
+    },
+  })
+}

@@ -1,0 +1,61 @@
+import { html } from 'ghtml'
+import type { Shop } from '../config.ts'
+import { layout, messageCard } from './layout.ts'
+import { formatCount, formatMoney } from './money.ts'
+import { type OrderSummary, orderSummary } from './order-summary.ts'
+import { text } from './text.ts'
+
+/** A priced cart and the form that opens a checkout for it. */
+export interface CartForm extends OrderSummary {
+  amountTotal: number
+  currency: string
+  locale: string
+  /** The path that the form is posted to. */
+  action: string
+  /** Names and values that are sent with the form, in order. */
+  hiddenFields: readonly (readonly [name: string, value: string])[]
+}
+
+/** Asks before a checkout is opened: nothing happens until the one button is pressed. */
+export function confirmPage(shop: Shop, cart: CartForm): string {
+  const { title, button } = text.confirm
+  const body = messageCard({
+    heading: title,
+    content: html`!${orderSummary(cart)}
+!${cartForm(cart, html`<button class="button" type="submit">${button}</button> <a class="quiet" href="/">${text.goToShop}</a>`)}
+<p class="help">${text.payOnNextPage}</p>`,
+  })
+  return layout(shop, { title, body, head: previewTags(shop, cart) })
+}
+
+/** A fragment for the shop's pages: the cart that this browser has saved, and the button that opens its checkout. */
+export function savedCartNotice(cart: CartForm): string {
+  const { title, button } = text.savedCart
+  return html`<section class="card" aria-labelledby="saved-cart">
+<h2 id="saved-cart">${title}</h2>
+!${orderSummary(cart)}
+!${cartForm(cart, html`<button class="button" type="submit">${button}</button>`)}
+</section>`
+}
+
+function cartForm({ action, hiddenFields }: CartForm, buttons: string): string {
+  return html`<form method="post" action="${action}">
+!${hiddenFields.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
+<p class="actions">!${buttons}</p>
+</form>`
+}
+
+/** Open Graph (ogp.me) and Twitter card tags: a link to a cart is shared in chats, too, and has no page of its own. */
+function previewTags(shop: Shop, { items, amountTotal, currency, locale }: CartForm): string {
+  const title = items
+    .map(({ name, quantity }) => (quantity === 1 ? name : `${formatCount(quantity, locale)} × ${name}`))
+    .join(', ')
+  const total = formatMoney(amountTotal, currency, locale)
+  return html`<meta property="og:type" content="website">
+<meta property="og:site_name" content="${shop.name}">
+<meta property="og:title" content="${title}">
+<meta property="og:description" content="${total}">
+<meta name="twitter:card" content="summary">
+<meta name="twitter:title" content="${title}">
+<meta name="twitter:description" content="${total}">`
+}

@@ -1,0 +1,35 @@
+import { html } from 'ghtml'
+import type { Shop } from '../config.ts'
+import { actionLinks, layout, mailtoUrl, messageCard } from './layout.ts'
+import { text, waitingTime } from './text.ts'
+
+export interface Problem {
+  title: string
+  message: string
+  /** HTTP status of the answer. */
+  status: number
+  /** The request's id, which is also on its log line. */
+  requestId: string
+  tryAgainUrl?: string
+  /** Only where it is certain: the page then says so. */
+  notCharged?: boolean
+  retryAfterSeconds?: number
+}
+
+/** The page for everything that went wrong. It never refreshes: each try could open a checkout. */
+export function problemPage(shop: Shop, problem: Problem): string {
+  const { title, message, status, requestId, tryAgainUrl, notCharged, retryAfterSeconds } = problem
+  const words = text.problem
+  const contact = shop.supportEmail && mailtoUrl(shop.supportEmail, `${words.reference} ${requestId}`)
+  const body = messageCard({
+    kicker: words.status(status),
+    heading: title,
+    content: html`<p class="lead">${message}</p>
+!${notCharged ? html`<p class="assurance">${text.notCharged}</p>` : ''}
+!${retryAfterSeconds === undefined ? '' : html`<p>${words.waitFor(waitingTime(retryAfterSeconds))}</p>`}
+!${actionLinks([{ label: words.tryAgain, url: tryAgainUrl }])}
+!${contact && html`<p class="help">${words.notWorking} <a href="${contact}">${words.writeToUs}</a></p>`}`,
+    reference: { label: words.reference, value: requestId },
+  })
+  return layout(shop, { title, body })
+}

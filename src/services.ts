@@ -1,0 +1,88 @@
+import type { Catalog } from './catalog/catalog.ts'
+import { LiveCatalog } from './catalog/live-catalog.ts'
+import { checkoutService } from './checkout/open-checkout.ts'
+import { statusService } from './checkout/status.ts'
+import { UnsavedCheckouts } from './checkout/unsaved-checkouts.ts'
+import type { Config } from './config.ts'
+import { DotsClient, type DotsClientOptions } from './dots/client.ts'
+import type { Log } from './errors.ts'
+import { backfillService } from './orders/backfill.ts'
+import { deliveryService } from './orders/deliveries.ts'
+import { eventService } from './orders/events.ts'
+import { backgroundJobs, JOBS_PACE, type JobsPace } from './orders/jobs.ts'
+import { sweepLease } from './orders/lease.ts'
+import { settleService } from './orders/settle.ts'
+import { sweepService } from './orders/sweep.ts'
+import { openStore } from './store/open-store.ts'
+
+export interface ServicesOptions {
+  log: Log
+  now?: () => Date
+  /** How often the background jobs run, for tests and commands. */
+  pace?: Partial<JobsPace>
+  /** How patient the calls to Dots are, for tests. */
+  dots?: Partial<DotsClientOptions>
+  /** In place of the file at CATALOG_PATH, for commands that go on without it. */
+  catalog?: Catalog
+}
+
+export type Services = Awaited<ReturnType<typeof openServices>>
+
+/**
+ * Everything that the service, its commands and its tests work with, each made once. No job runs before `jobs.start()`.
+ *
+ * @throws CatalogError, StoreError where it cannot work with what it was given; nothing stays open then.
+ */
+export async function openServices(config: Config, options: ServicesOptions) {
+  const { log, now = () => new Date() } = options
+  const pace = { ...JOBS_PACE, ...options.pace }
+  await using opened = new AsyncDisposableStack()
+  const catalog = options.catalog
+    ? LiveCatalog.fixed(options.catalog, log)
+    : opened.adopt(await LiveCatalog.open(config.catalogPath, { log, now }), (live) => live.close())
+  const store = opened.adopt(await openStore(config.databaseUrl, { now }), (one) => one.close())
+  const dots = opened.adopt(new DotsClient({ ...config.dots, ...options.dots, log, now }), (client) =>
+    client.close(),
+  )
+
+  const deliveries = deliveryService({
+    fulfillment: config.fulfillment,
+    store,
+    log,
+    now,
+    everyMs: pace.deliverEveryMs,
+    retrySeconds: pace.retrySeconds,
+  })
+  const settle = settleService({ config, catalog, store, deliveries, now })
+  const events = eventService({ store, dots, settle, log, now })
+  const lease = sweepLease({ store, now, callsPerMinute: pace.callsPerMinute })
+  const backfill = backfillService({ config, catalog, store, dots, settle, lease, log, now })
+  const sweep = sweepService({ store, dots, settle, lease, backfill, log, now })
+  const jobs = backgroundJobs({ deliveries, events, sweep, log, pace })
+
+  const unsaved = new UnsavedCheckouts()
+  const status = statusService({ dots, store, settle, unsaved })
+  const checkout = checkoutService({ config, dots, store, status, unsaved, now })
+
+  const owned = opened.move()
+  return {
+    config,
+    now,
+    catalog,
+    store,
+    dots,
+    events,
+    lease,
+    backfill,
+    jobs,
+    status,
+    checkout,
+    /** Ends the work in the background. Nobody waits for the sweep, and its cursor says where the next process continues. */
+    async stop(): Promise<void> {
+      dots.abort(['background'])
+      await jobs.stop()
+    },
+    /** Closes what was opened, the last first. */
+    close: () => owned.disposeAsync(),
+  }
+}

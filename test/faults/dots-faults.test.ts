@@ -1,0 +1,229 @@
+import { createServer } from 'node:https'
+import { expect } from 'vitest'
+import type { CannedAnswer } from '../../src/sandbox/faults.ts'
+import { EVERY_TIME, rowsOf, sessionAt } from '../checkout/clicks.ts'
+import { selfSigned } from '../dots/self-signed.ts'
+import { listen, raw } from '../dots/servers.ts'
+import { CREDENTIALS, freePort } from '../service.ts'
+import {
+  calls,
+  type ExpectedPage,
+  expectNothingTold,
+  expectProblem,
+  readyz,
+  shopWithContact,
+  UPSTREAM,
+} from './buyer.ts'
+import type { Fault, FaultCase, Outcome } from './matrix.ts'
+import { tryFaults } from './try-faults.ts'
+
+const BODY = { error: { code: 'resource-busy', message: UPSTREAM, trace: CREDENTIALS.apiKey } }
+const answer = (status: number, headers: Record<string, string> = {}): CannedAnswer => ({
+  status,
+  headers,
+  body: BODY,
+})
+
+const UNREACHABLE: ExpectedPage = {
+  code: 'dots-unreachable',
+  retryAfter: true,
+  level: 'warn',
+  row: 'failed',
+}
+const UNTRUSTED: ExpectedPage = {
+  code: 'dots-certificate-rejected',
+  retryAfter: false,
+  level: 'error',
+  row: 'failed',
+}
+const TIMEOUT: ExpectedPage = { code: 'dots-timeout', retryAfter: true, level: 'warn', row: 'unknown' }
+const LOST: ExpectedPage = { ...TIMEOUT, code: 'dots-connection-lost' }
+const REFUSED: ExpectedPage = { ...UNTRUSTED, code: 'dots-request-refused' }
+const NO_KEY: ExpectedPage = { ...UNTRUSTED, code: 'dots-credentials-refused' }
+const BUSY: ExpectedPage = { code: 'dots-unavailable', retryAfter: true, level: 'warn', row: 'failed' }
+const FAILING: ExpectedPage = { ...BUSY, row: 'unknown' }
+const LIMITED: ExpectedPage = { ...BUSY, code: 'dots-rate-limited' }
+const NONSENSE: ExpectedPage = {
+  code: 'dots-invalid-response',
+  retryAfter: false,
+  level: 'error',
+  row: 'unknown',
+}
+const UNSAFE: ExpectedPage = { ...NONSENSE, code: 'dots-unsafe-url' }
+/** The product's own patience, a tenth of it: the times themselves are tried by the click that meets silence. */
+const HASTY = { connectMs: 300, firstByteMs: 500 }
+
+/** A click at a Dots of another address. */
+function at(fault: Fault, injected: string, url: () => Promise<string>, page: ExpectedPage): FaultCase {
+  return {
+    fault,
+    injected,
+    run: async () => {
+      const shop = await shopWithContact({ env: { DOTS_API_URL: await url() }, dots: HASTY })
+      return expectProblem(shop, page)
+    },
+  }
+}
+
+/** A click that the sandbox answers like this, however often it is called; and how often that was. */
+function answered(
+  fault: Fault,
+  injected: string,
+  canned: CannedAnswer,
+  attempts: number,
+  page: ExpectedPage,
+  env: Record<string, string> = {},
+): FaultCase {
+  return {
+    fault,
+    injected,
+    run: async () => {
+      const shop = await shopWithContact({ dots: HASTY, env })
+      shop.sandbox.failNext(canned, EVERY_TIME, 'create')
+      const outcome = await expectProblem(shop, page)
+      expect(calls(shop)).toBe(attempts)
+      return outcome
+    },
+  }
+}
+
+/** A click that one bad answer does not cost. */
+function saved(fault: Fault, injected: string, canned: CannedAnswer): FaultCase {
+  return {
+    fault,
+    injected: `${injected}, once`,
+    run: async () => {
+      const shop = await shopWithContact({ dots: HASTY })
+      shop.sandbox.failNext(canned, 1, 'create')
+      expect((await shop.get('/buy/tee')).status).toBe(302)
+      expect(calls(shop)).toBe(2)
+      const [row, ...more] = rowsOf(shop)
+      expect([row?.state, more]).toEqual(['open', []])
+      return { buyer: '302 by the one retry', store: 'row open' }
+    },
+  }
+}
+
+/** Headers and half a body, and then nothing, or nobody. */
+function halfABody(then: 'silence' | 'reset'): () => Promise<string> {
+  return () =>
+    raw((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{"id":')
+      if (then === 'reset') setTimeout(() => socket.resetAndDestroy(), 50)
+    })
+}
+
+/** A TLS server with a certificate that nobody has vouched for. */
+async function impostor(): Promise<string> {
+  const server = createServer(selfSigned(), (_request, response) => void response.end('{}'))
+  return `https://127.0.0.1:${await listen(server)}/api`
+}
+
+/** Takes connections and never speaks, so that TLS never comes about. */
+async function silentPort(): Promise<string> {
+  return (await raw(() => {})).replace('http:', 'https:')
+}
+
+async function silenceForRealTime(): Promise<Outcome> {
+  const shop = await shopWithContact()
+  shop.sandbox.failNext('hang', EVERY_TIME, 'create')
+  const start = performance.now()
+  const outcome = await expectProblem(shop, TIMEOUT)
+  // Eight seconds bound a click, and the rest is for a slow machine.
+  expect(performance.now() - start).toBeLessThan(9_500)
+  return outcome
+}
+
+async function refusedKeyAndBack(): Promise<Outcome> {
+  const shop = await shopWithContact({ dots: { credentialsRecheckMs: 200 } })
+  shop.sandbox.failNext(answer(401), 1, 'create')
+  shop.sandbox.failNext(answer(401), 2, 'list')
+  const outcome = await expectProblem(shop, NO_KEY)
+  expect(await readyz(shop)).toMatchObject({
+    status: 503,
+    body: { status: 'not-ready', parts: { dots: { status: 'credentials-refused' } } },
+  })
+  // No buyer comes: the service asks by itself until Dots takes the key.
+  await expect.poll(async () => (await readyz(shop)).status, { timeout: 5_000 }).toBe(200)
+  expect(calls(shop, 'list')).toBeGreaterThanOrEqual(3)
+  const said = shop.log.filter(({ msg }) => /credentials|DOTS_API_KEY/.test(String(msg)))
+  expect(said.map(({ level }) => level)).toEqual([50, 30])
+  expectNothingTold(shop)
+  return { ...outcome, buyer: `${outcome.buyer}; /readyz 503, then 200 without a click` }
+}
+
+/** The cases of Dots itself. */
+tryFaults([
+  at(
+    'unreachable',
+    'a port that nobody listens on',
+    async () => `http://127.0.0.1:${await freePort()}/api`,
+    UNREACHABLE,
+  ),
+  at('unreachable', 'a name that does not exist', async () => 'https://dots.invalid/api', UNREACHABLE),
+  at('unreachable', 'a socket that takes the connection and never speaks TLS', silentPort, UNREACHABLE),
+  at('untrusted', 'a server with a self-signed certificate', impostor, UNTRUSTED),
+  { fault: 'late', injected: 'not a byte, in real time', run: silenceForRealTime },
+  answered('late', 'headers that never come', 'hang', 2, TIMEOUT),
+  at('late', 'a body that stops half way', halfABody('silence'), TIMEOUT),
+  at('late', 'a reset in the body', halfABody('reset'), LOST),
+  answered('late', 'a reset after the session was opened', 'done-then-reset', 2, LOST),
+  saved('late', 'a reset', 'reset'),
+  answered('refused', '400', answer(400), 1, REFUSED),
+  answered('refused', '422', answer(422), 1, REFUSED),
+  { fault: 'credentials', injected: '401, and the key is mended at Dots', run: refusedKeyAndBack },
+  answered('credentials', '403', answer(403), 1, NO_KEY),
+  answered('not-found', '404', answer(404), 1, { ...REFUSED, code: 'dots-not-found' }),
+  answered('conflict', '409', answer(409), 2, { ...BUSY, code: 'dots-conflict' }),
+  saved('conflict', '409', answer(409)),
+  answered('asked-to-wait', '429, 30 s', answer(429, { 'retry-after': '30' }), 1, {
+    ...LIMITED,
+    retryAfter: [29, 30],
+  }),
+  answered('asked-to-wait', '503, an hour', answer(503, { 'retry-after': '3600' }), 1, {
+    ...FAILING,
+    retryAfter: [119, 120],
+  }),
+  {
+    fault: 'asked-to-wait',
+    injected: '429 with a date 20 s ahead',
+    run: async () => {
+      const shop = await shopWithContact()
+      const date = new Date(Date.now() + 20_000).toUTCString()
+      shop.sandbox.failNext(answer(429, { 'retry-after': date }), 1, 'create')
+      return expectProblem(shop, { ...LIMITED, retryAfter: [15, 20] })
+    },
+  },
+  saved('asked-to-wait', '429, 1 s', answer(429, { 'retry-after': '1' })),
+  answered('asked-to-wait', '429, nonsense', answer(429, { 'retry-after': 'soon' }), 2, LIMITED),
+  ...[500, 502, 503, 504].map((status) => answered('failing', String(status), answer(status), 2, FAILING)),
+  answered('failing', '429', answer(429), 2, LIMITED),
+  saved('failing', '500', answer(500)),
+  answered('nonsense', 'HTML', { status: 200, body: `<h1>${UPSTREAM}</h1>` }, 1, NONSENSE),
+  answered(
+    'nonsense',
+    'JSON under another type',
+    { status: 200, headers: { 'content-type': 'text/plain' }, body: '{}' },
+    1,
+    NONSENSE,
+  ),
+  answered(
+    'nonsense',
+    'a body over 64 KiB',
+    { alter: (body) => ({ ...body, more: 'x'.repeat(65_536) }) },
+    1,
+    NONSENSE,
+  ),
+  answered('nonsense', 'no checkout_session_url', sessionAt(undefined), 1, NONSENSE),
+  answered('unsafe-url', 'a script', sessionAt('javascript:alert(1)'), 1, UNSAFE),
+  answered(
+    'unsafe-url',
+    'an address with credentials',
+    sessionAt('https://dots.dev@evil.example/'),
+    1,
+    UNSAFE,
+  ),
+  answered('unsafe-url', 'a host outside of CHECKOUT_HOSTS', sessionAt('https://evil.example/'), 1, UNSAFE, {
+    CHECKOUT_HOSTS: 'pay.dots.example',
+  }),
+])

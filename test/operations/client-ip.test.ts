@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import { type Service, startService } from '../service.ts'
+
+const ONE_EACH = { RATE_LIMIT_MAX: '1', RATE_LIMIT_WINDOW: '60' }
+
+/** Clicks once from each IP address, as a proxy would name it; the statuses in order. */
+async function clicksFrom(shop: Service, addresses: readonly string[]): Promise<number[]> {
+  const statuses: number[] = []
+  for (const address of addresses)
+    statuses.push((await shop.get('/buy/tee', { headers: { 'x-forwarded-for': address } })).status)
+  return statuses
+}
+
+test('X-Forwarded-For of an untrusted client gives it no allowance of its own', async () => {
+  const shop = await startService({ env: ONE_EACH })
+  expect(await clicksFrom(shop, ['203.0.113.1', '203.0.113.2', '203.0.113.3'])).toEqual([302, 429, 429])
+})
+
+test('X-Forwarded-For is ignored where another network is trusted', async () => {
+  const shop = await startService({ env: { ...ONE_EACH, TRUST_PROXY: '10.0.0.0/8, 192.0.2.7' } })
+  expect(await clicksFrom(shop, ['203.0.113.1', '203.0.113.2'])).toEqual([302, 429])
+})
+
+test.each(['127.0.0.0/8', '127.0.0.1', '10.0.0.0/8,127.0.0.1/32'])(
+  'a proxy in TRUST_PROXY=%s is believed',
+  async (trusted) => {
+    const shop = await startService({ env: { ...ONE_EACH, TRUST_PROXY: trusted } })
+    expect(await clicksFrom(shop, ['203.0.113.1', '203.0.113.2', '203.0.113.1'])).toEqual([302, 302, 429])
+  },
+)
+
+test('behind a trusted proxy, what the client itself put into the header is not believed', async () => {
+  const shop = await startService({ env: { ...ONE_EACH, TRUST_PROXY: '127.0.0.1' } })
+  const forged = ['198.51.100.1, 203.0.113.1', '198.51.100.2, 203.0.113.1', '127.0.0.1, 203.0.113.1']
+  expect(await clicksFrom(shop, forged)).toEqual([302, 429, 429])
+})
+
+test('one network of IPv6 addresses (/64) shares one allowance', async () => {
+  const shop = await startService({ env: { ...ONE_EACH, TRUST_PROXY: '127.0.0.1' } })
+  const same = ['2001:db8:1:2::1', '2001:db8:1:2::2', '2001:db8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:3::1']
+  expect(await clicksFrom(shop, same)).toEqual([302, 429, 429, 302])
+})
+
+test('an IPv4 address written as IPv6 is the same client', async () => {
+  const shop = await startService({ env: { ...ONE_EACH, TRUST_PROXY: '127.0.0.1' } })
+  expect(await clicksFrom(shop, ['203.0.113.1', '::ffff:203.0.113.1'])).toEqual([302, 429])
+  expect(await clicksFrom(shop, ['::ffff:203.0.113.9'])).toEqual([302])
+})
+
+test('every URL that the service generates starts with PUBLIC_URL, whatever host the request names', async () => {
+  const shop = await startService({ env: { TRUST_PROXY: '127.0.0.1' } })
+  const headers = {
+    'x-forwarded-host': 'evil.example',
+    'x-forwarded-proto': 'https',
+    forwarded: 'host=evil.example',
+  }
+  expect((await shop.get('/buy/tee', { headers })).status).toBe(302)
+  const [session] = shop.sandbox.sessions.values()
+  expect(session?.success_url.startsWith(`${shop.url}/success?`)).toBe(true)
+  expect(session?.cancel_url?.startsWith(`${shop.url}/cancel?`)).toBe(true)
+  expect(await (await shop.get('/', { headers })).text()).not.toContain('evil.example')
+})
+
+test('browsing has ten times the allowance of checkouts, and health checks have no limit', async () => {
+  const shop = await startService({ env: { ...ONE_EACH, RATE_LIMIT_MAX: '2' } })
+  const statuses: number[] = []
+  for (let visit = 0; visit < 21; visit++) statuses.push((await shop.get('/')).status)
+  expect(statuses).toEqual([...Array.from({ length: 20 }, () => 200), 429])
+  expect((await shop.get('/buy/tee')).status).toBe(302)
+  for (let visit = 0; visit < 30; visit++) expect((await shop.get('/healthz')).status).toBe(200)
+})

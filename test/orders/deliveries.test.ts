@@ -1,0 +1,176 @@
+import { createServer } from 'node:http'
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../src/config.ts'
+import { listen, startReceiver } from './receiver.ts'
+import { logged, NO_LOOPS, rows } from './sale.ts'
+import { CLICK_PATH, sell } from './sell.ts'
+
+const QUICK = { ...NO_LOOPS, deliverEveryMs: 50, retrySeconds: [0.05, 0.05, 0.05] }
+
+test('a paid order is announced exactly as it is promised, signed as the standard says', async () => {
+  const receiver = await startReceiver()
+  const { shop, checkoutId, session } = await sell(receiver, { path: CLICK_PATH, pace: QUICK })
+  await expect.poll(() => receiver.received.length).toBe(1)
+  const [message] = receiver.received
+  if (message === undefined) throw new Error('nothing came')
+  const { completedAt } = (await shop.services.store.checkouts.find(checkoutId)) ?? {}
+  expect(message.body).toEqual({
+    type: 'checkout.completed',
+    timestamp: completedAt,
+    data: {
+      checkout_id: checkoutId,
+      session_id: session.id,
+      payment_intent_id: session.payment_intent_id,
+      items: [
+        { sku: 'tee', name: 'Black T-shirt, M', quantity: 2, amount: 2500 },
+        { sku: 'mug', name: 'Mug', quantity: 3, amount: 1200 },
+      ],
+      amount_total: 8600,
+      currency: 'usd',
+      customer_email: 'paid-with@example.com',
+      client_reference_id: 'ref-1',
+      metadata: { note: 'gift', utm_source: 'mail' },
+      completed_at: completedAt,
+    },
+  })
+  expect(completedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  expect(message).toMatchObject({ id: `order_${checkoutId}`, verified: true })
+  expect(message.headers).toMatchObject({ 'content-type': 'application/json' })
+  expect(Math.abs(Number(message.headers['webhook-timestamp']) - Date.now() / 1000)).toBeLessThan(10)
+  expect(shop.logText()).not.toContain('example.com')
+  await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'delivered', attempts: 1 }])
+})
+
+test('the first of several secrets signs', async () => {
+  const receiver = await startReceiver()
+  const other = `whsec_${Buffer.from('an older secret').toString('base64')}`
+  await sell(receiver, {
+    pace: QUICK,
+    env: { FULFILLMENT_SECRET: `${receiver.env.FULFILLMENT_SECRET},${other}` },
+  })
+  await expect.poll(() => receiver.received[0]?.verified).toBe(true)
+})
+
+test('a refused order is sent again under the same id until it is taken', async () => {
+  const receiver = await startReceiver()
+  const answers = [500, 404, 204]
+  receiver.answer = () => answers.shift() ?? 204
+  const { shop, checkoutId } = await sell(receiver, { pace: QUICK })
+  await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'delivered', attempts: 3 }])
+  expect(receiver.ids()).toEqual(Array(3).fill(`order_${checkoutId}`))
+  expect(new Set(receiver.received.map(({ text }) => text)).size).toBe(1)
+  expect(receiver.received.every(({ verified }) => verified)).toBe(true)
+  expect(logged(shop, 'delivery.retry')).toMatchObject([
+    { level: 40, reason: 'status 500' },
+    { level: 40, reason: 'status 404' },
+  ])
+})
+
+test('between the attempts lie the times of the schedule, a tenth longer at the most', async () => {
+  const receiver = await startReceiver()
+  receiver.answer = () => 500
+  const { shop } = await sell(receiver, { pace: { ...NO_LOOPS, deliverEveryMs: 50 } })
+  await expect.poll(() => rows(shop, 'announcements')[0]?.last_error).toBe('status 500')
+  const [first] = rows(shop, 'announcements')
+  const pause = Date.parse(String(first?.next_attempt_at)) - Date.now()
+  expect(pause).toBeGreaterThan(3_000)
+  expect(pause).toBeLessThan(5_500)
+  expect(receiver.received).toHaveLength(1)
+})
+
+test('after the last attempt it is given up, with an error in the log and the state in the store', async () => {
+  const receiver = await startReceiver()
+  receiver.answer = () => 500
+  const { shop, checkoutId } = await sell(receiver, { pace: QUICK })
+  await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'failed', attempts: 4 }])
+  expect(logged(shop, 'delivery.failed')).toMatchObject([{ level: 50, announcement: `order_${checkoutId}` }])
+  const sent = receiver.received.length
+  expect(sent).toBe(4)
+  receiver.answer = () => 204
+  expect(await shop.services.store.outbox.resend(checkoutId)).toBe('queued')
+  await expect.poll(() => receiver.received.length).toBe(5)
+  expect(new Set(receiver.ids())).toEqual(new Set([`order_${checkoutId}`]))
+  await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'delivered' }])
+})
+
+test.each([301, 302, 303, 307, 308])('a %i is no answer, and is not followed', async (status) => {
+  const receiver = await startReceiver()
+  const elsewhere = await startReceiver()
+  receiver.answer = () => ({ status, headers: { location: elsewhere.url } })
+  const { shop } = await sell(receiver, { pace: { ...QUICK, retrySeconds: [] } })
+  await expect
+    .poll(() => rows(shop, 'announcements'))
+    .toMatchObject([{ state: 'failed', last_error: `status ${status}` }])
+  expect(elsewhere.received).toEqual([])
+})
+
+test('a receiver that never answers holds up neither the shop nor its end', async () => {
+  const receiver = await startReceiver()
+  receiver.answer = () => 'silence'
+  const { shop, checkoutId } = await sell(receiver, { pace: QUICK })
+  await expect.poll(() => receiver.received.length).toBe(1)
+  expect((await shop.get('/buy/tee')).status).toBe(302)
+  expect((await shop.get(`/success?checkout=${checkoutId}`)).status).toBe(200)
+  const start = performance.now()
+  await shop.app.close()
+  expect(performance.now() - start).toBeLessThan(4_000)
+})
+
+test('a receiver that is gone, and one that hangs up, are tried again', async () => {
+  const receiver = await startReceiver()
+  const broken = createServer((request) => request.socket.destroy())
+  const url = await listen(broken)
+  const { shop } = await sell(receiver, {
+    pace: { ...QUICK, retrySeconds: [0.05] },
+    env: { FULFILLMENT_URL: url },
+  })
+  await expect
+    .poll(() => rows(shop, 'announcements'))
+    .toMatchObject([
+      { state: 'failed', attempts: 2, last_error: expect.stringMatching(/^(UND_ERR_SOCKET|ECONNRESET)$/) },
+    ])
+  broken.close()
+  await shop.services.store.outbox.resend(String(rows(shop, 'announcements')[0]?.checkout_id))
+  await expect
+    .poll(() => rows(shop, 'announcements'))
+    .toMatchObject([{ state: 'failed', last_error: 'ECONNREFUSED' }])
+})
+
+test('an answer of any length and kind is only its status', async () => {
+  const receiver = await startReceiver()
+  const endless = createServer((_request, response) => {
+    response.writeHead(200)
+    const write = () => {
+      while (response.write('x'.repeat(65_536)));
+      response.once('drain', write)
+    }
+    write()
+  })
+  const url = await listen(endless)
+  const { shop } = await sell(receiver, {
+    pace: QUICK,
+    env: { FULFILLMENT_URL: url },
+  })
+  await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'delivered' }])
+})
+
+test('without a receiver nothing is sent, and the order is kept for one', async () => {
+  const receiver = await startReceiver()
+  const { shop } = await sell(receiver, {
+    pace: QUICK,
+    env: { FULFILLMENT_URL: '', FULFILLMENT_SECRET: '' },
+  })
+  expect(rows(shop, 'announcements')).toMatchObject([{ state: 'held', attempts: 0 }])
+  expect(receiver.received).toEqual([])
+})
+
+test.each([
+  'http://shop.example/orders',
+  'http://10.0.0.1/',
+  'ftp://localhost/',
+  'https://user:pass@shop.example/',
+])('announcements are not sent to %s', async (url) => {
+  const base = { DOTS_CLIENT_ID: 'x', DOTS_API_KEY: 'y', FULFILLMENT_SECRET: 'whsec_AAAA' }
+  expect(() => loadConfig({ ...base, FULFILLMENT_URL: url })).toThrow('FULFILLMENT_URL')
+  loadConfig({ ...base, FULFILLMENT_URL: 'https://shop.example/orders' })
+})

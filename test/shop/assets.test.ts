@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import { stylesheet, stylesheetPath } from '../../src/pages/stylesheet.ts'
+import { readTags } from '../pages/markup.ts'
+import { startService } from '../service.ts'
+
+test('every page links the stylesheet under its hash, where it is kept for ever', async () => {
+  const shop = await startService({ env: { ACCENT_COLOR: '#aa3300' } })
+  const page = await (await shop.get('/')).text()
+  const path = readTags(page).find(({ attributes }) => attributes.rel === 'stylesheet')?.attributes.href
+  expect(path).toBe(stylesheetPath({ name: '', publicUrl: shop.url, accentColor: '#aa3300' }))
+  const answer = await shop.get(path ?? '')
+  expect(answer.status).toBe(200)
+  expect(answer.headers.get('content-type')).toBe('text/css; charset=utf-8')
+  expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+  expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+  expect(await answer.text()).toBe(stylesheet('#aa3300'))
+})
+
+test('the name of another version gets the present stylesheet, and no cache keeps it', async () => {
+  const shop = await startService()
+  const answer = await shop.get('/assets/style-0123456789abcdef.css')
+  expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-cache'])
+  expect(await answer.text()).toBe(stylesheet())
+})
+
+test('nothing else is found among the assets', async () => {
+  const shop = await startService()
+  for (const file of ['style-.css', 'style-xyz.css', 'other.css', '..%2f..%2fpackage.json']) {
+    expect(`${file} ${(await shop.get(`/assets/${file}`)).status}`).toBe(`${file} 404`)
+  }
+})
+
+test('the icon that browsers ask for on their own costs no buy attempt', async () => {
+  const shop = await startService({ env: { RATE_LIMIT_MAX: '1' } })
+  for (let visit = 0; visit < 3; visit++) expect((await shop.get('/favicon.ico')).status).toBe(204)
+  expect((await shop.get('/buy/tee')).status).toBe(302)
+})
