@@ -1,17 +1,17 @@
-# The same Node as the one that package-lock.json pins for development.
+# The same Node version as in package-lock.json.
 FROM node:26.10-slim
 
 ENV NODE_ENV=production
 WORKDIR /app
 
-# The dependencies come first, so that a change in the sources does not fetch them again.
+# Dependencies first: a change in the sources does not install them again.
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && npm cache clean --force
 
 COPY catalog.schema.json ./
 COPY src ./src
 
-# The program belongs to root and stays as it was built; the one place to write to is the data folder.
+# The program belongs to root; its user can write to the data folder only.
 RUN mkdir data && chown node:node data
 VOLUME /app/data
 USER node
@@ -20,5 +20,5 @@ EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 
-# No shell and no npm in between: signals reach the service itself. catalog.json is mounted, see docker-compose.yml.
+# Without a shell or npm in between, signals reach the service itself. catalog.json is mounted, see docker-compose.yml.
 CMD ["node", "src/server.ts"]

@@ -6,7 +6,7 @@ import { type EnvSchemaOpt, envSchema } from 'env-schema'
 import { ConfigSchema, commaList, type Settings } from './settings.ts'
 import { isLoopbackHost, webUrl } from './web-url.ts'
 
-/** Whoever has a signed link can try secrets as fast as a computer can: shorter ones are found. */
+/** With one signed link, shorter secrets can be guessed offline by brute force. */
 const MIN_SECRET_LENGTH = 16
 /** Bytes that a symmetric key should have at least (Standard Webhooks, "Signature scheme"). */
 const MIN_WEBHOOK_KEY_BYTES = 24
@@ -29,19 +29,25 @@ export interface EnvironmentOptions {
   fallbacks?: Readonly<Record<string, string>>
 }
 
-/** What cannot be read of the settings: a sentence for each setting, or for the `.env` file, by its name. */
-type Problems = Map<string, string>
-
 /**
  * The settings as texts, before validation: the environment wins over `.env`, an empty or blank value counts as absent,
- * and secrets are read from their files. Never throws: what cannot be read is in `problems`.
+ * and secrets are read from their files. Never throws: what cannot be read is in `problems`, a sentence for each setting
+ * or for the `.env` file, by its name.
  */
 export function readEnvironment(
   environment: NodeJS.ProcessEnv,
   { dotenvPath, fallbacks = {} }: EnvironmentOptions = {},
-): { texts: Record<string, string>; problems: Problems } {
-  const problems: Problems = new Map()
-  const texts = { ...readDotenv(dotenvPath, problems), ...withoutEmpty(environment) }
+) {
+  const problems = new Map<string, string>()
+  let dotenv = ''
+  try {
+    if (dotenvPath !== undefined) dotenv = readFileSync(dotenvPath, 'utf8')
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (!isMissing)
+      problems.set(`${dotenvPath}`, `${dotenvPath} exists but cannot be read: check its permissions.`)
+  }
+  const texts = { ...withoutBlank(parseEnv(dotenv)), ...withoutBlank(environment) }
   for (const [name, value] of Object.entries(fallbacks)) {
     if (texts[`${name}_FILE`] === undefined) texts[name] ??= value
   }
@@ -52,12 +58,31 @@ export function readEnvironment(
   return { texts, problems }
 }
 
+function withoutBlank(texts: NodeJS.Dict<string>): NodeJS.Dict<string> {
+  return Object.fromEntries(Object.entries(texts).filter(([, value]) => value?.trim()))
+}
+
+/** Replaces `NAME_FILE` by what the file holds, without the line break at its end; returns what is wrong with it. */
+function readSecretFile(texts: NodeJS.Dict<string>, name: string): string | undefined {
+  const path = texts[`${name}_FILE`]
+  if (path === undefined) return undefined
+  if (texts[name] !== undefined) return `${name} and ${name}_FILE are both set: keep one of them.`
+  // Present, so that a setting which goes together with this one is still required.
+  texts[name] = ''
+  try {
+    texts[name] = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '')
+  } catch {
+    return `${name}_FILE names a file that cannot be read: check the path and its permissions.`
+  }
+  return texts[name].trim() === '' ? `${name}_FILE names an empty file: write the secret into it.` : undefined
+}
+
 type Ajv = Exclude<NonNullable<EnvSchemaOpt['ajv']>, { customOptions: unknown }>
 /** Made by the first call and kept: a new one, with the schema compiled again, costs some twenty milliseconds. */
 let validator: Ajv | undefined
 
 /** Options for `@fastify/env`, and for `env-schema` within it: `texts` are validated, nothing else is read. */
-export function envOptions(texts: Readonly<Record<string, string>>) {
+export function envOptions(texts: NodeJS.Dict<string>) {
   return {
     // The default, "config", is the name of the parsed configuration.
     confKey: 'settings',
@@ -97,11 +122,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv, options?: Environment
  * `readEnvironment`. Throws `error` itself where it is no validation error.
  */
 export function configError(error: unknown, problems: ReadonlyMap<string, string>): ConfigError {
-  const all = new Map(problems)
-  for (const [name, problem] of error === undefined ? [] : schemaProblems(error)) {
-    // A file that cannot be read says it all: the setting is not reported as missing or malformed too.
-    if (!all.has(name)) all.set(name, problem)
-  }
+  // Of a setting whose file cannot be read, only that is reported.
+  const all = new Map([...(error === undefined ? [] : schemaProblems(error)), ...problems])
   return new ConfigError([...all.values()].sort())
 }
 
@@ -109,15 +131,9 @@ const RULES = new Map(
   Object.entries(ConfigSchema.properties).map(([name, setting]) => [name, 'rule' in setting && setting.rule]),
 )
 
-interface SchemaError {
-  keyword: string
-  instancePath: string
-  params: Record<string, unknown>
-}
-
 function schemaProblems(error: unknown): [name: string, problem: string][] {
   if (!(error instanceof Error) || !('errors' in error) || !Array.isArray(error.errors)) throw error
-  const found: SchemaError[] = error.errors
+  const found: { keyword: string; instancePath: string; params: Record<string, unknown> }[] = error.errors
   return found.map(({ keyword, instancePath, params: { missingProperty, property } }) => {
     const name = String(missingProperty ?? instancePath.slice(1))
     if (keyword === 'dependencies') {
@@ -125,38 +141,6 @@ function schemaProblems(error: unknown): [name: string, problem: string][] {
     }
     return [name, `${name} ${keyword === 'required' ? 'is required: it ' : ''}${RULES.get(name)}`]
   })
-}
-
-function withoutEmpty(texts: NodeJS.Dict<string>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(texts).flatMap(([name, value]) => (value?.trim() ? [[name, value] as const] : [])),
-  )
-}
-
-function readDotenv(path: string | undefined, problems: Problems): Record<string, string> {
-  if (path === undefined) return {}
-  try {
-    return withoutEmpty(parseEnv(readFileSync(path, 'utf8')))
-  } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    if (!isMissing) problems.set(path, `${path} is there but cannot be read: check its permissions.`)
-    return {}
-  }
-}
-
-/** Replaces `NAME_FILE` by what the file holds, without the line break at its end; returns what is wrong with it. */
-function readSecretFile(texts: Record<string, string>, name: string): string | undefined {
-  const path = texts[`${name}_FILE`]
-  if (path === undefined) return undefined
-  if (texts[name] !== undefined) return `${name} and ${name}_FILE are both set: keep one of them.`
-  // Present, so that a setting which goes together with this one is still asked for.
-  texts[name] = ''
-  try {
-    texts[name] = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '')
-  } catch {
-    return `${name}_FILE names a file that cannot be read: check the path and its permissions.`
-  }
-  return texts[name].trim() === '' ? `${name}_FILE names an empty file: write the secret into it.` : undefined
 }
 
 /** The merchant, as the pages show it. */
@@ -176,15 +160,7 @@ export type Config = ReturnType<typeof configOf>
 /** Parses valid settings, such as `app.getEnvs()` of `@fastify/env` returns. */
 export function configOf(settings: Settings) {
   const apiUrl = new URL(settings.DOTS_API_URL)
-  const publicUrl = new URL(settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`).origin
   const trusts = compile([...commaList(settings.TRUST_PROXY)])
-  const shop: Shop = {
-    name: settings.MERCHANT_NAME,
-    supportEmail: settings.SUPPORT_EMAIL,
-    accentColor: settings.ACCENT_COLOR,
-    logoUrl: settings.LOGO_URL && webUrl(settings.LOGO_URL)?.href,
-    publicUrl,
-  }
   return Object.freeze({
     dots: Object.freeze({
       /** Base without a trailing slash; `/v2/...` is appended. */
@@ -200,13 +176,18 @@ export function configOf(settings: Settings) {
       /** Where Dots itself is on this machine (the sandbox), its checkout URLs may be plain http. */
       allowHttpCheckout: isLoopbackHost(apiUrl.hostname),
     }),
-    shop: Object.freeze(shop),
-    publicUrl,
+    shop: Object.freeze<Shop>({
+      name: settings.MERCHANT_NAME,
+      supportEmail: settings.SUPPORT_EMAIL,
+      accentColor: settings.ACCENT_COLOR,
+      logoUrl: settings.LOGO_URL && webUrl(settings.LOGO_URL)?.href,
+      publicUrl: new URL(settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`).origin,
+    }),
     host: settings.HOST,
     port: settings.PORT,
     catalogPath: settings.CATALOG_PATH,
     databaseUrl: settings.DATABASE_URL,
-    /** Whether `X-Forwarded-*` of a peer with this IP address is believed. IPv4-mapped IPv6 counts as IPv4. */
+    /** Whether `X-Forwarded-*` of a peer with this IP address is trusted. IPv4-mapped IPv6 counts as IPv4. */
     trustsProxy: (ip: string): boolean => isIP(ip) !== 0 && trusts(ip, 0),
     rateLimit: Object.freeze({ max: settings.RATE_LIMIT_MAX, windowSeconds: settings.RATE_LIMIT_WINDOW }),
     /** Seconds. */
@@ -224,28 +205,29 @@ export function configOf(settings: Settings) {
 }
 
 /** What works and should be better: a sentence for each, which names settings and holds no values. */
-export function configWarnings({ dots, linkSigningSecrets, adminToken = '', fulfillment }: Config) {
-  const warnings: { event: string; message: string }[] = []
-  const warn = (event: string, message: string) => warnings.push({ event, message })
-  const weak = (name: string, advice: string) => warn('config.secret.weak', `${name} is weak: ${advice}`)
+export function configWarnings({ dots, linkSigningSecrets, adminToken, fulfillment }: Config) {
   const isShort = (secret: string) => secret.length < MIN_SECRET_LENGTH
   const hasShortKey = (secret: string) =>
     Buffer.from(secret.replace('whsec_', ''), 'base64').length < MIN_WEBHOOK_KEY_BYTES
-  const key = `the key after whsec_ should have ${MIN_WEBHOOK_KEY_BYTES} bytes or more`
-  if (dots.webhookSecrets.length === 0) {
-    warn(
-      'config.webhooks.off',
-      'DOTS_WEBHOOK_SECRET is not set: a payment is found when the buyer returns, or by the sweep up to three hours later',
-    )
-  }
-  if (linkSigningSecrets.some(isShort)) {
-    weak('LINK_SIGNING_SECRET', `each secret should have ${MIN_SECRET_LENGTH} characters or more`)
-  }
-  if (dots.webhookSecrets.some(hasShortKey)) weak('DOTS_WEBHOOK_SECRET', key)
-  if (fulfillment?.secrets.some(hasShortKey)) weak('FULFILLMENT_SECRET', key)
-  if (adminToken !== '') {
-    warn('config.admin.off', 'ADMIN_TOKEN has no effect: /admin and /metrics are not in this version')
-    if (isShort(adminToken)) weak('ADMIN_TOKEN', `it should have ${MIN_SECRET_LENGTH} characters or more`)
-  }
-  return warnings
+  const weak = (name: string, advice: string) => ({
+    event: 'config.secret.weak',
+    message: `${name} is weak: ${advice}`,
+  })
+  const characters = `should have ${MIN_SECRET_LENGTH} characters or more`
+  const bytes = `the key after whsec_ should have ${MIN_WEBHOOK_KEY_BYTES} bytes or more`
+  return [
+    dots.webhookSecrets.length === 0 && {
+      event: 'config.webhooks.off',
+      message:
+        'DOTS_WEBHOOK_SECRET is not set: a payment is found when the buyer returns, or by the sweep up to three hours later',
+    },
+    linkSigningSecrets.some(isShort) && weak('LINK_SIGNING_SECRET', `each secret ${characters}`),
+    dots.webhookSecrets.some(hasShortKey) && weak('DOTS_WEBHOOK_SECRET', bytes),
+    fulfillment?.secrets.some(hasShortKey) && weak('FULFILLMENT_SECRET', bytes),
+    adminToken && {
+      event: 'config.admin.off',
+      message: 'ADMIN_TOKEN has no effect: /admin and /metrics are not in this version',
+    },
+    adminToken && isShort(adminToken) && weak('ADMIN_TOKEN', `it ${characters}`),
+  ].filter((warning) => typeof warning === 'object')
 }

@@ -6,22 +6,20 @@ import { makeLogger } from './http/logging.ts'
 import { stopOnSignals } from './http/shutdown.ts'
 import { StoreError } from './store/store.ts'
 
-/** The process: reads the configuration, listens, reloads the catalog on SIGHUP, and stops on SIGTERM and SIGINT. */
-async function main(): Promise<void> {
-  try {
-    const { app, services } = await buildApp(process.env, { dotenvPath: '.env' })
-    const { config, catalog, dots } = services
-    stopOnSignals(app, { abortCalls: () => dots.abort() })
-    process.on('SIGHUP', () => void catalog.reload())
-    await app.listen({ host: config.host, port: config.port })
-    const details = { publicUrl: config.shop.publicUrl, products: catalog.current.size }
-    app.log.info({ event: 'server.listening', ...details }, 'server listening')
-    for (const { event, message } of configWarnings(config)) app.log.warn({ event }, message)
-  } catch (error) {
-    const log = await makeLogger('info')
-    log.fatal(...startFailure(error))
-    process.exitCode = 1
-  }
+// The process: reads the configuration, listens, reloads the catalog on SIGHUP, and stops on SIGTERM and SIGINT.
+try {
+  const { app, services } = await buildApp(process.env, { dotenvPath: '.env' })
+  const { config, catalog, dots } = services
+  stopOnSignals(app, { abortCalls: () => dots.abort() })
+  process.on('SIGHUP', () => void catalog.reload())
+  await app.listen({ host: config.host, port: config.port })
+  const details = { publicUrl: config.shop.publicUrl, products: catalog.current.size }
+  app.log.info({ event: 'server.listening', ...details }, 'server listening')
+  for (const { event, message } of configWarnings(config)) app.log.warn({ event }, message)
+} catch (error) {
+  const log = await makeLogger('info')
+  log.fatal(...startFailure(error))
+  process.exitCode = 1
 }
 
 /** What a person who deploys can fix is said in words; a stack means a bug. */
@@ -30,23 +28,16 @@ function startFailure(error: unknown): [fields: object, message: string] {
     return [{ event: 'config.invalid', problems: error.problems }, 'invalid configuration; see .env.example']
   }
   if (error instanceof CatalogError) {
-    return [
-      { event: 'catalog.invalid', problems: error.problems },
-      'invalid catalog; the service cannot start',
-    ]
+    const fields = { event: 'catalog.invalid', problems: error.problems }
+    return [fields, 'invalid catalog; the service cannot start']
   }
   if (error instanceof StoreError) {
     return [{ event: 'store.open.failed', code: error.code }, 'cannot open the store that DATABASE_URL names']
   }
-  if (
-    error instanceof Error &&
-    'code' in error &&
-    'syscall' in error &&
-    (error.syscall === 'listen' || error.syscall === 'getaddrinfo')
-  ) {
-    return [{ event: 'server.listen.failed', code: error.code }, 'cannot listen on HOST:PORT']
+  if (error instanceof Error && 'code' in error && 'syscall' in error) {
+    if (error.syscall === 'listen' || error.syscall === 'getaddrinfo') {
+      return [{ event: 'server.listen.failed', code: error.code }, 'cannot listen on HOST:PORT']
+    }
   }
   return [{ event: 'server.start.failed', err: error }, 'the service could not start']
 }
-
-await main()

@@ -1,10 +1,10 @@
 import type { Catalog } from './catalog/catalog.ts'
-import { LiveCatalog } from './catalog/live-catalog.ts'
+import { fixedCatalog, openCatalog } from './catalog/live-catalog.ts'
 import { checkoutService } from './checkout/open-checkout.ts'
 import { statusService } from './checkout/status.ts'
 import { UnsavedCheckouts } from './checkout/unsaved-checkouts.ts'
 import type { Config } from './config.ts'
-import { DotsClient, type DotsClientOptions } from './dots/client.ts'
+import { type DotsClientOptions, dotsClient } from './dots/client.ts'
 import type { Log } from './errors.ts'
 import { backfillService } from './orders/backfill.ts'
 import { deliveryService } from './orders/deliveries.ts'
@@ -38,10 +38,10 @@ export async function openServices(config: Config, options: ServicesOptions) {
   const pace = { ...JOBS_PACE, ...options.pace }
   await using opened = new AsyncDisposableStack()
   const catalog = options.catalog
-    ? LiveCatalog.fixed(options.catalog, log)
-    : opened.adopt(await LiveCatalog.open(config.catalogPath, { log, now }), (live) => live.close())
+    ? fixedCatalog(options.catalog, log)
+    : opened.adopt(await openCatalog(config.catalogPath, { log, now }), (live) => live.close())
   const store = opened.adopt(await openStore(config.databaseUrl, { now }), (one) => one.close())
-  const dots = opened.adopt(new DotsClient({ ...config.dots, ...options.dots, log, now }), (client) =>
+  const dots = opened.adopt(dotsClient({ ...config.dots, ...options.dots, log, now }), (client) =>
     client.close(),
   )
 

@@ -17,17 +17,18 @@ interface SettingOptions {
 /** `rule` is the end of the sentence that tells a person what the setting must be; it starts with the setting's name. */
 const text = (rule: string, options: SettingOptions = {}) => Type.String({ rule, ...options })
 const optional = (rule: string, options: SettingOptions) => Type.Optional(text(rule, options))
-const whole = (minimum: number, maximum: number, byDefault: number, unit = '') =>
-  Type.Integer({
-    ...{ minimum, maximum, default: byDefault },
-    rule: `must be a whole number ${unit}from ${minimum} to ${maximum}.`,
-  })
+const integer = (minimum: number, maximum: number, byDefault: number, unit = '') => {
+  const rule = `must be a whole number ${unit}from ${minimum} to ${maximum}.`
+  return Type.Integer({ minimum, maximum, default: byDefault, rule })
+}
 
-const isWebUrl = (url: string) => webUrl(url) !== undefined
 const URL_RULE = 'must be an https:// URL (http:// only on this machine).'
+const ANY_URL = { check: (url: string) => webUrl(url) !== undefined }
+const NETWORKS_RULE =
+  'must list networks such as 10.0.0.0/8 or 192.0.2.7, separated by commas (never "true" or a count).'
 const SECRETS_RULE = 'must be one `whsec_…` secret, or several separated by commas, the signing one first.'
 const WEBHOOK_SECRET = /^whsec_(?=.)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}={0,2})?$/
-const WEBHOOK_SECRETS = { check: eachOf((entry) => WEBHOOK_SECRET.test(entry)), file: true } as const
+const SECRETS: SettingOptions = { check: eachOf((entry) => WEBHOOK_SECRET.test(entry)), file: true }
 const PRINTABLE = '^[\\x21-\\x7e]+$'
 
 /** The one list of settings, by their names in the environment. `.env.example` explains each of them. */
@@ -42,17 +43,14 @@ export const ConfigSchema = Type.Object(
       check: (url) => webUrl(url)?.search === '' && webUrl(url)?.hash === '',
       default: 'https://api.dots.dev/api',
     }),
-    DOTS_MAX_IN_FLIGHT: whole(1, 10_000, 128),
+    DOTS_MAX_IN_FLIGHT: integer(1, 10_000, 128),
     DOTS_APP_ID: optional('must be one word without spaces.', { pattern: PRINTABLE }),
-    DOTS_WEBHOOK_SECRET: optional(SECRETS_RULE, WEBHOOK_SECRETS),
-    PUBLIC_URL: optional(
-      'must be the https:// URL of the shop, without a path (http:// only on this machine).',
-      {
-        check: (url) => webUrl(url)?.href === `${webUrl(url)?.origin}/`,
-      },
-    ),
+    DOTS_WEBHOOK_SECRET: optional(SECRETS_RULE, SECRETS),
+    PUBLIC_URL: optional("must be the shop's https:// URL, without a path (http:// only on this machine).", {
+      check: (url) => webUrl(url)?.href === `${webUrl(url)?.origin}/`,
+    }),
     HOST: text('must be the IP address or host name to listen on.', { default: '0.0.0.0' }),
-    PORT: whole(0, 65_535, 3000),
+    PORT: integer(0, 65_535, 3000),
     CATALOG_PATH: text('must be the path of the catalog file.', { default: 'catalog.json' }),
     DATABASE_URL: text('must be sqlite:PATH (this version has no PostgreSQL store yet).', {
       pattern: '^sqlite:.+',
@@ -63,38 +61,35 @@ export const ConfigSchema = Type.Object(
       check: () => false,
       file: true,
     }),
-    TRUST_PROXY: optional(
-      'must list networks such as 10.0.0.0/8 or 192.0.2.7, separated by commas (never "true" or a count).',
-      { check: eachOf(isNetwork) },
-    ),
-    RATE_LIMIT_MAX: whole(1, 1_000_000, 60),
-    RATE_LIMIT_WINDOW: whole(1, 86_400, 60, 'of seconds '),
+    TRUST_PROXY: optional(NETWORKS_RULE, { check: eachOf(isNetwork) }),
+    RATE_LIMIT_MAX: integer(1, 1_000_000, 60),
+    RATE_LIMIT_WINDOW: integer(1, 86_400, 60, 'of seconds '),
     // Dots takes `0 < expires_in < 10800`; a buyer needs a minute to type a card number.
-    CHECKOUT_EXPIRES_IN: whole(60, 10_799, 10_799, 'of seconds '),
+    CHECKOUT_EXPIRES_IN: integer(60, 10_799, 10_799, 'of seconds '),
     CHECKOUT_HOSTS: optional('must list host names such as pay.example.com, separated by commas.', {
       // A wildcard would be read as a name that no host has, and every sale would be refused.
       check: eachOf((host) => /^[^*/\\?#@\s]+$/.test(host) && URL.canParse(`https://${host}`)),
     }),
     LINK_SIGNING_SECRET: optional(
-      'must be one or several secrets separated by commas, the signing one first.',
+      'must list one or several secrets, separated by commas, the signing one first.',
       {
         check: eachOf(() => true),
         file: true,
       },
     ),
-    LINK_PROTECTION: Type.Union([Type.Literal('standard'), Type.Literal('confirm')], {
+    LINK_PROTECTION: Type.Enum(['standard', 'confirm'], {
       rule: 'must be "standard" or "confirm".',
       default: 'standard',
     }),
     ADMIN_TOKEN: optional('must be one word of printable ASCII.', { pattern: PRINTABLE, file: true }),
-    FULFILLMENT_URL: optional(URL_RULE, { check: isWebUrl }),
-    FULFILLMENT_SECRET: optional(SECRETS_RULE, WEBHOOK_SECRETS),
+    FULFILLMENT_URL: optional(URL_RULE, ANY_URL),
+    FULFILLMENT_SECRET: optional(SECRETS_RULE, SECRETS),
     MERCHANT_NAME: text('must be at most 100 characters.', { maxLength: 100, default: 'Shop' }),
     SUPPORT_EMAIL: optional('must be an email address.', { pattern: '^[^\\s@<>]+@[^\\s@<>]+$' }),
     ACCENT_COLOR: optional('must be a colour such as #0a7d5a.', { pattern: '^#[0-9a-fA-F]{6}$' }),
-    LOGO_URL: optional(URL_RULE, { check: isWebUrl }),
-    LOG_LEVEL: text('must be fatal, error, warn, info, debug, trace or silent.', {
-      pattern: '^(?:fatal|error|warn|info|debug|trace|silent)$',
+    LOGO_URL: optional(URL_RULE, ANY_URL),
+    LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      rule: 'must be fatal, error, warn, info, debug, trace or silent.',
       default: 'info',
     }),
   },
@@ -119,7 +114,7 @@ function eachOf(check: (entry: string) => boolean): (list: string) => boolean {
   return (list) => commaList(list).length > 0 && commaList(list).every(check)
 }
 
-/** An IP address or a network. /0 would trust everybody, which is what TRUST_PROXY is there to prevent. */
+/** An IP address or a network. /0 is refused: it would trust every client. */
 function isNetwork(entry: string): boolean {
   // `compile` alone would also take short forms such as "1", netmasks, and names such as "loopback".
   const [, ip = ''] = /^([^/]+)(?:\/[1-9]\d{0,2})?$/.exec(entry) ?? []

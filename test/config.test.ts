@@ -61,7 +61,6 @@ test('with only the credentials set, everything else has its documented default'
       checkoutHosts: [],
       allowHttpCheckout: false,
     },
-    publicUrl: 'http://localhost:3000',
     host: '0.0.0.0',
     port: 3000,
     catalogPath: 'catalog.json',
@@ -100,7 +99,7 @@ test('all problems are reported at once, one sentence each', () => {
 test.each([
   ['FULFILLMENT_URL', { FULFILLMENT_SECRET: 'whsec_AAAA' }],
   ['FULFILLMENT_SECRET', { FULFILLMENT_URL: 'https://erp.example/' }],
-])('without its companion %s is asked for', (missing, settings) => {
+])('%s is required where its companion is set', (missing, settings) => {
   expect(problemsOf({ ...REQUIRED, ...settings })).toEqual([
     expect.stringMatching(new RegExp(`^${missing} is required where`)),
   ])
@@ -255,10 +254,10 @@ describe('TRUST_PROXY', () => {
     ['fd00::/8', ['fd00::1', 'fdff::1'], ['fe80::1', '10.0.0.1']],
     ['::1', ['::1', '0:0:0:0:0:0:0:1'], ['::2', '127.0.0.1']],
     ['::ffff:10.0.0.0/104', ['10.1.2.3', '::ffff:10.1.2.3'], ['11.0.0.1']],
-  ])('%s trusts only its own members', (TRUST_PROXY, members, strangers) => {
+  ])('%s trusts only its own members', (TRUST_PROXY, members, others) => {
     const { trustsProxy } = load({ TRUST_PROXY })
     for (const ip of members) expect(trustsProxy(ip), ip).toBe(true)
-    for (const ip of [...strangers, '', 'unknown', 'localhost', '10.0.0.1:80', '0x0a000001', '10.1']) {
+    for (const ip of [...others, '', 'unknown', 'localhost', '10.0.0.1:80', '0x0a000001', '10.1']) {
       expect(trustsProxy(ip), ip).toBe(false)
     }
   })

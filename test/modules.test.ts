@@ -134,7 +134,7 @@ describe('modules', () => {
   })
 
   test('only programs read the environment', () => {
-    const programs = ['src/server.ts', 'src/commands/command.ts', 'src/sandbox/main.ts']
+    const programs = ['src/server.ts', 'src/demo.ts', 'src/commands/command.ts', 'src/sandbox/main.ts']
     const readers = SOURCES.filter((path) => /\bprocess\s*\.\s*env\b(?!:)/.test(code(path)))
     expect(readers.sort()).toEqual(programs.sort())
   })

@@ -8,7 +8,7 @@ import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/
 
 export const CREDENTIALS = { clientId: 'test-client', apiKey: 'test-key-5d41402abc4b2a76' }
 
-/** What most tests sell. */
+/** The catalog of most tests. */
 export const PRODUCTS = [
   {
     sku: 'tee',
@@ -47,7 +47,7 @@ export interface ServiceOptions {
   sandbox?: Partial<SandboxOptions>
   /** How often the background jobs run. */
   pace?: AppOptions['pace']
-  /** How patient the calls to Dots are. */
+  /** Timeouts and other options of the calls to Dots. */
   dots?: AppOptions['dots']
 }
 

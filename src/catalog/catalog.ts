@@ -6,16 +6,15 @@ import {
   type CatalogProblem,
   contradictions,
   describeReadError,
+  fileError,
   isProductEntry,
   jsonPointer,
   schemaProblems,
-  syntaxProblem,
+  syntaxError,
   UNKNOWN_KEY,
   withPositions,
 } from './problems.ts'
-import { type Product, toProduct } from './product.ts'
-
-export { CatalogError, type CatalogProblem } from './problems.ts'
+import { availability, type Product, toProduct } from './product.ts'
 
 /** The products of one version of the file. It never changes: a new version is a new catalog. */
 export class Catalog {
@@ -41,8 +40,7 @@ export class Catalog {
 
   /** The products that can be bought at that moment, in the order of the file: 3 ms for a hundred thousand. */
   onSale(now: Date): readonly Product[] {
-    const at = now.getTime()
-    return this.products.filter(({ active, from, until }) => active && from <= at && at < until)
+    return this.products.filter((product) => availability(product, now) === 'available')
   }
 
   get size(): number {
@@ -58,19 +56,11 @@ export async function readCatalog(path: string): Promise<Catalog> {
   return parseCatalog(decode(await readBytes(path)))
 }
 
-/**
- * Checks a catalog's text, all of it in one go.
- * @throws CatalogError with every problem.
- */
-export function parseCatalog(text: string): Catalog {
-  return new Catalog(parseProducts(text))
-}
-
 /** One version of the file: its products, or its problems, or neither where the version was known already. */
 export interface CatalogVersion {
   /** Tells versions of the content apart; absent where the file cannot be read. */
   digest?: string
-  products?: readonly Product[]
+  catalog?: Catalog
   problems?: readonly CatalogProblem[]
 }
 
@@ -83,19 +73,17 @@ export async function readVersion(
   try {
     const bytes = await readBytes(path)
     digest = hash('sha256', bytes, 'base64')
-    return known.includes(digest) ? { digest } : { digest, products: parseProducts(decode(bytes)) }
+    return known.includes(digest) ? { digest } : { digest, catalog: parseCatalog(decode(bytes)) }
   } catch (error) {
     if (!(error instanceof CatalogError)) throw error
     return { digest, problems: error.problems }
   }
 }
 
-async function readBytes(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path)
-  } catch (cause) {
-    throw new CatalogError([{ pointer: '', message: describeReadError(path, cause) }], { cause })
-  }
+function readBytes(path: string): Promise<Buffer> {
+  return readFile(path).catch((cause) => {
+    throw fileError(describeReadError(path, cause), cause)
+  })
 }
 
 /** The bytes as text: UTF-8, with or without a byte order mark. */
@@ -103,17 +91,20 @@ function decode(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    const isUtf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
+    const isUtf16 = ['fffe', 'feff'].includes(bytes.toString('hex', 0, 2))
     const found = isUtf16 ? 'the file is saved as UTF-16' : 'the file holds bytes that are not UTF-8'
-    throw new CatalogError([{ pointer: '', message: `${found}: save it again as UTF-8` }], { cause })
+    throw fileError(`${found}: save it again as UTF-8`, cause)
   }
 }
 
-function parseProducts(text: string): Product[] {
-  const json = text.startsWith('\uFEFF') ? text.slice(1) : text
-  const { entries, problems } = entriesOf(parseJson(json))
+/**
+ * Checks a catalog's text, all of it in one go.
+ * @throws CatalogError with every problem.
+ */
+export function parseCatalog(text: string): Catalog {
+  const { entries, problems } = entriesOf(parseJson(text))
   const products: Product[] = []
-  const firstWithSku = new Map<string, number>()
+  const firstWithSku = new Map<unknown, number>()
   for (const [index, entry] of entries.entries()) {
     const pointer = `/products/${index}`
     if (isProductEntry(entry)) products.push(toProduct(entry))
@@ -129,18 +120,16 @@ function parseProducts(text: string): Product[] {
       problems.push({ pointer: `${pointer}/sku`, message })
     }
   }
-  if (problems.length > 0) throw new CatalogError(withPositions(json, problems))
-  return products
+  if (problems.length > 0) throw new CatalogError(withPositions(text, problems))
+  return new Catalog(products)
 }
 
 function parseJson(text: string): unknown {
-  if (text.trim() === '') {
-    throw new CatalogError([{ pointer: '', message: 'the file is empty: start with { "products": [] }' }])
-  }
+  if (text.trim() === '') throw fileError('the file is empty: start with { "products": [] }')
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new CatalogError([syntaxProblem(text, cause)], { cause })
+    throw syntaxError(text, cause)
   }
 }
 
@@ -157,7 +146,7 @@ function entriesOf(document: unknown): { entries: readonly unknown[]; problems: 
   for (const key of Object.keys(others)) {
     if (key !== 'products') problems.push({ pointer: jsonPointer(key), message: UNKNOWN_KEY })
   }
-  const products = Object.hasOwn(document, 'products') ? document.products : undefined
+  const { products } = others
   if (Array.isArray(products)) return { entries: products, problems }
   const message = products === undefined ? 'is missing' : 'must be a list in square brackets'
   return { entries: [], problems: [...problems, { pointer: '/products', message }] }

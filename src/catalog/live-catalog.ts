@@ -6,9 +6,9 @@ import { Worker } from 'node:worker_threads'
 
 import type { BaseLogger } from 'pino'
 
-import { Catalog, CatalogError, type CatalogVersion, deepFreeze, readVersion } from './catalog.ts'
+import { Catalog, type CatalogVersion, deepFreeze, readVersion } from './catalog.ts'
 import type { WorkerInput } from './catalog-worker.ts'
-import type { CatalogProblem } from './problems.ts'
+import { CatalogError, type CatalogProblem, describeReadError } from './problems.ts'
 import type { Product } from './product.ts'
 
 export interface LiveCatalogOptions {
@@ -32,168 +32,151 @@ const MTIME_RESOLUTION_MS = 2000
 // What is smaller is parsed and checked in a few milliseconds, less than a worker takes to start.
 const MAX_BYTES_ON_MAIN_THREAD = 1024 * 1024
 
+type Outcome = 'reloaded' | 'unchanged' | 'rejected'
+
+export type LiveCatalog = ReturnType<typeof liveCatalog>
+
 /**
- * The catalog behind a running service. The file is polled with `stat`, since events of the operating system do not
- * cross a container's bind mounts and get lost when the file is replaced by a rename. Its digest decides whether it
- * has changed.
+ * Loads the file and watches it until `close`.
+ * @throws CatalogError where the first version cannot be sold from.
  */
-export class LiveCatalog {
-  readonly #path: string
-  readonly #log: LiveCatalogOptions['log']
-  readonly #now: () => Date
-  readonly #recheckMs: number
-  #current: Catalog
-  #loadedAt: Date
-  #digest: string | undefined
+export async function openCatalog(path: string, options: LiveCatalogOptions): Promise<LiveCatalog> {
+  const { digest, catalog, problems = [] } = await readVersion(path)
+  if (catalog === undefined) throw new CatalogError(problems)
+  const live = liveCatalog(path, options, catalog, digest)
+  live.watch(options.pollMs)
+  return live
+}
+
+/** A catalog that never changes, for commands. */
+export function fixedCatalog(catalog: Catalog, log: LiveCatalogOptions['log']): LiveCatalog {
+  return liveCatalog('', { log }, catalog)
+}
+
+/** The catalog behind a running service. The digest of the file decides whether it has changed. */
+function liveCatalog(
+  path: string,
+  { log, recheckMs = MTIME_RESOLUTION_MS, now = () => new Date() }: LiveCatalogOptions,
+  first: Catalog,
+  firstDigest?: string,
+) {
+  let inUse = { catalog: first, digest: firstDigest, loadedAt: now() }
   /** The digest of a broken file, or why it cannot be read, and what is wrong. */
-  #rejection: { readonly version: string; readonly problems: readonly CatalogProblem[] } | undefined
-  #recheck: NodeJS.Timeout | undefined
-  #closed = false
-  #queue: Promise<unknown> = Promise.resolve()
-
-  private constructor(path: string, options: LiveCatalogOptions, first: Catalog, digest?: string) {
-    this.#path = path
-    this.#log = options.log
-    this.#now = options.now ?? (() => new Date())
-    this.#recheckMs = options.recheckMs ?? MTIME_RESOLUTION_MS
-    this.#current = first
-    this.#digest = digest
-    this.#loadedAt = this.#now()
-  }
-
-  /**
-   * Loads the file and watches it until `close`.
-   * @throws CatalogError where the first version cannot be sold from.
-   */
-  static async open(path: string, options: LiveCatalogOptions): Promise<LiveCatalog> {
-    const { digest, catalog, problems = [] } = await readHere(path)
-    if (catalog === undefined) throw new CatalogError(problems)
-    const live = new LiveCatalog(path, options, catalog, digest)
-    // Watching must not keep a process alive that has nothing else to do.
-    watchFile(path, { persistent: false, interval: options.pollMs ?? DEFAULT_POLL_MS }, live.#onChange)
-    // A change between the first read and the first stat would otherwise go unseen.
-    live.#scheduleRecheck()
-    return live
-  }
-
-  /** A catalog that never changes, for commands. */
-  static fixed(catalog: Catalog, log: LiveCatalogOptions['log']): LiveCatalog {
-    return new LiveCatalog('', { log }, catalog)
-  }
-
-  /** The last valid version. Take it once per request, so that one request sees one catalog. */
-  get current(): Catalog {
-    return this.#current
-  }
-
-  /**
-   * `stale`: the file is broken, and the last valid version is still in use; `problems` are the first ones of the file
-   * as it is now, `problemCount` is the number of all. `products` and `loadedAt` are of the version in use.
-   */
-  get status() {
-    const state: 'ok' | 'stale' = this.#rejection === undefined ? 'ok' : 'stale'
-    return {
-      state,
-      products: this.#current.size,
-      loadedAt: this.#loadedAt,
-      problems: this.#rejection?.problems.slice(0, MAX_PROBLEMS_SHOWN),
-      problemCount: this.#rejection?.problems.length,
-    }
-  }
+  let rejection: { version: string; problems: readonly CatalogProblem[] } | undefined
+  let recheck: NodeJS.Timeout | undefined
+  let isClosed = false
+  let queue: Promise<unknown> = Promise.resolve()
 
   /** Reads the file now, after any load under way. It does not throw: a broken file is `rejected` and logged. */
-  reload(): Promise<'reloaded' | 'unchanged' | 'rejected'> {
-    const load = this.#queue.then(() => (this.#closed ? 'unchanged' : this.#load()))
-    this.#queue = load
+  function reload(): Promise<Outcome> {
+    const load = queue.then(() => (isClosed ? 'unchanged' : loadNow()))
+    queue = load
     return load
   }
 
-  /** Stops watching; resolves when a load under way is finished. `current` stays readable. */
-  async close(): Promise<void> {
-    this.#closed = true
-    unwatchFile(this.#path, this.#onChange)
-    clearTimeout(this.#recheck)
-    await this.#queue
-  }
-
-  readonly #onChange = () => {
-    void this.reload()
-    this.#scheduleRecheck()
-  }
-
-  #scheduleRecheck(): void {
-    clearTimeout(this.#recheck)
-    if (!this.#closed) this.#recheck = setTimeout(() => void this.reload(), this.#recheckMs).unref()
-  }
-
-  async #load(): Promise<'reloaded' | 'unchanged' | 'rejected'> {
-    const { digest, catalog, problems } = await this.#read()
-    if (problems !== undefined) return this.#reject(digest, problems)
-    if (digest === this.#rejection?.version) return 'rejected'
-    const wasRejected = this.#rejection !== undefined
-    this.#rejection = undefined
-    if (catalog === undefined) {
-      if (wasRejected) {
-        const event = 'catalog.restored'
-        this.#log.info({ event, path: this.#path }, 'catalog file is the version in use again')
-      }
-      return 'unchanged'
+  async function loadNow(): Promise<Outcome> {
+    const { digest, catalog, problems } = await read(path, [inUse.digest, rejection?.version])
+    if (problems !== undefined) return reject(digest, problems)
+    if (digest === rejection?.version) return 'rejected'
+    if (catalog !== undefined) {
+      inUse = { catalog, digest, loadedAt: now() }
+      log.info({ event: 'catalog.reloaded', path, products: catalog.size }, 'catalog reloaded')
+    } else if (rejection !== undefined) {
+      log.info({ event: 'catalog.restored', path }, 'catalog file is the version in use again')
     }
-    this.#current = catalog
-    this.#digest = digest
-    this.#loadedAt = this.#now()
-    const event = 'catalog.reloaded'
-    this.#log.info({ event, path: this.#path, products: catalog.size }, 'catalog reloaded')
-    return 'reloaded'
+    rejection = undefined
+    return catalog === undefined ? 'unchanged' : 'reloaded'
   }
 
-  async #read(): Promise<Loaded> {
-    const known = [this.#digest, this.#rejection?.version]
-    try {
-      // A missing file counts as empty here: the read then reports why it failed.
-      const size = (await stat(this.#path).catch(() => undefined))?.size ?? 0
-      if (size <= MAX_BYTES_ON_MAIN_THREAD) return await readHere(this.#path, known)
-      return await readInWorker({ path: this.#path, known })
-    } catch (error) {
-      return { problems: [{ pointer: '', message: error instanceof Error ? error.message : String(error) }] }
-    }
-  }
-
-  #reject(digest: string | undefined, problems: readonly CatalogProblem[]): 'rejected' {
+  function reject(digest: string | undefined, problems: readonly CatalogProblem[]): Outcome {
     // A file that could not be read may become readable without a change that `stat` shows.
-    if (digest === undefined) this.#scheduleRecheck()
+    if (digest === undefined) scheduleRecheck()
     const version = digest ?? `unreadable: ${problems[0]?.message}`
-    if (this.#rejection?.version === version) return 'rejected'
-    this.#rejection = { version, problems }
-    const shown = problems.slice(0, MAX_PROBLEMS_SHOWN)
-    this.#log.error(
-      { event: 'catalog.rejected', path: this.#path, problemCount: problems.length, problems: shown },
-      'catalog not reloaded; the last valid version stays in use',
-    )
+    if (rejection?.version !== version) {
+      rejection = { version, problems }
+      const details = { problemCount: problems.length, problems: problems.slice(0, MAX_PROBLEMS_SHOWN) }
+      const message = 'catalog not reloaded; the last valid version stays in use'
+      log.error({ event: 'catalog.rejected', path, ...details }, message)
+    }
     return 'rejected'
   }
+
+  function scheduleRecheck() {
+    clearTimeout(recheck)
+    if (!isClosed) recheck = setTimeout(() => void reload(), recheckMs).unref()
+  }
+
+  function onChange() {
+    void reload()
+    scheduleRecheck()
+  }
+
+  return {
+    /** The last valid version. Take it once per request, so that one request sees one catalog. */
+    get current(): Catalog {
+      return inUse.catalog
+    },
+
+    /**
+     * `stale`: the file is broken, and the last valid version is still in use; `problems` are the first ones of the
+     * file as it is now, `problemCount` is the number of all. `products` and `loadedAt` are of the version in use.
+     */
+    get status() {
+      const state: 'ok' | 'stale' = rejection === undefined ? 'ok' : 'stale'
+      return {
+        state,
+        products: inUse.catalog.size,
+        loadedAt: inUse.loadedAt,
+        problems: rejection?.problems.slice(0, MAX_PROBLEMS_SHOWN),
+        problemCount: rejection?.problems.length,
+      }
+    },
+
+    reload,
+
+    /**
+     * Polls the file with `stat`, since events of the operating system do not cross a container's bind mounts and get
+     * lost when the file is replaced by a rename. Keeps no process alive.
+     */
+    watch(pollMs = DEFAULT_POLL_MS): void {
+      watchFile(path, { persistent: false, interval: pollMs }, onChange)
+      // A change between the first read and the first stat would otherwise go unseen.
+      scheduleRecheck()
+    },
+
+    /** Stops watching; resolves when a load under way is finished. `current` stays readable. */
+    async close(): Promise<void> {
+      isClosed = true
+      unwatchFile(path, onChange)
+      clearTimeout(recheck)
+      await queue
+    },
+  }
 }
 
-type Loaded = Omit<CatalogVersion, 'products'> & { catalog?: Catalog }
-
-async function readHere(path: string, known: WorkerInput['known'] = []): Promise<Loaded> {
-  const { products, ...version } = await readVersion(path, known)
-  return { ...version, catalog: products && new Catalog(products) }
+async function read(path: string, known: WorkerInput['known']): Promise<CatalogVersion> {
+  try {
+    const { size } = await stat(path)
+    if (size <= MAX_BYTES_ON_MAIN_THREAD) return await readVersion(path, known)
+    return await readInWorker({ path, known })
+  } catch (error) {
+    return { problems: [{ pointer: '', message: describeReadError(path, error) }] }
+  }
 }
 
-/** The same without holding up the event loop, however large the file is. */
-async function readInWorker(workerData: WorkerInput): Promise<Loaded> {
+/** `readVersion` without holding up the event loop, however large the file is. */
+async function readInWorker(workerData: WorkerInput): Promise<CatalogVersion> {
   const worker = new Worker(new URL('./catalog-worker.ts', import.meta.url), { workerData })
-  const all: Product[] = []
+  const products: Product[] = []
   const bySku = new Map<string, Product>()
   for await (const [message] of on(worker, 'message', { close: ['exit'] })) {
     if (!Array.isArray(message)) {
-      const { products, ...version }: CatalogVersion = message
-      return { ...version, catalog: products && new Catalog(all, bySku) }
+      const { isValid, ...version }: CatalogVersion & { isValid: boolean } = message
+      return isValid ? { ...version, catalog: new Catalog(products, bySku) } : version
     }
     const slice: Product[] = message
     for (const product of slice) {
-      all.push(deepFreeze(product))
+      products.push(deepFreeze(product))
       bySku.set(product.sku, product)
     }
     await setImmediate()

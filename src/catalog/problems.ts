@@ -1,4 +1,4 @@
-import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
+import { type JSONPath, type JSONVisitor, printParseErrorCode, visit } from 'jsonc-parser'
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
 import { Settings } from 'typebox/system'
@@ -23,23 +23,30 @@ export class CatalogError extends Error {
   readonly problems: readonly CatalogProblem[]
 
   constructor(problems: readonly CatalogProblem[], options?: ErrorOptions) {
-    const [first] = problems
-    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems, the first one is`
-    const place = first?.line === undefined ? '' : `line ${first.line}, column ${first.column}: `
-    const subject = first?.pointer ? `${first.pointer} ` : ''
-    super(`The catalog has ${count}: ${place}${subject}${first?.message ?? 'unknown'}`, options)
+    super(['The catalog is invalid:', ...problems.map((one) => `  ${problemLine(one)}`)].join('\n'), options)
     this.problems = problems
   }
 }
 
+/** A problem as `catalog.json:12:5  /products/0/amount  must be …`, without what is not known. */
+export function problemLine({ pointer, message, line, column }: CatalogProblem, path?: string): string {
+  const position = [path, line, column].filter((part) => part !== undefined).join(':')
+  return [position, pointer, message].filter((part) => part !== '').join('  ')
+}
+
+/** The error for a file as a whole. */
+export function fileError(message: string, cause?: unknown): CatalogError {
+  return new CatalogError([{ pointer: '', message }], { cause })
+}
+
 /** A JSON Pointer made of its unescaped parts (RFC 6901, section 3). */
-export function jsonPointer(...parts: (string | number)[]): string {
+export function jsonPointer(...parts: JSONPath): string {
   return parts.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
 
 /** Why a file cannot be read, and what to do about it. */
 export function describeReadError(path: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = error instanceof Error && 'code' in error ? error.code : error
   switch (code) {
     case 'ENOENT':
       return `there is no file ${path}: create it, or set CATALOG_PATH to where the catalog is`
@@ -51,24 +58,29 @@ export function describeReadError(path: string, error: unknown): string {
     case 'ENOTDIR':
       return `${path} leads through something that is no directory: correct the path`
     default:
-      return `${path} cannot be read${typeof code === 'string' ? ` (${code})` : ''}: check the path and the disk`
+      return `${path} cannot be read (${code}): check the path and the disk`
   }
 }
 
 /**
- * The first mistake in a text that `JSON.parse` refused with `error`. The position comes from a slower parser, because
+ * The first mistake in a text that `JSON.parse` refused with `cause`. The position comes from a slower parser, because
  * `JSON.parse` gives one for some mistakes only.
  */
-export function syntaxProblem(text: string, error: unknown): CatalogProblem {
-  const { errors } = parseLeniently(text)
-  const [first] = errors
-  if (first === undefined) {
-    return { pointer: '', message: `is not JSON: ${error instanceof Error ? error.message : String(error)}` }
-  }
-  const offset = startOfWord(text, first.offset)
-  const message = `is not JSON: ${describeSyntax(text, offset, printParseErrorCode(first.error))}`
-  return { pointer: '', message, ...positionIn(text)(offset) }
+export function syntaxError(text: string, cause: unknown): CatalogError {
+  const mistakes: { code: SyntaxCode; at: number; line: number; character: number }[] = []
+  visitJson(text, {
+    onError: (code, at, _length, line, character) =>
+      mistakes.push({ code: printParseErrorCode(code), at, line, character }),
+  })
+  const [first] = mistakes
+  if (first === undefined) return fileError(`is not JSON: ${cause}`, cause)
+  const offset = startOfWord(text, first.at)
+  const message = `is not JSON: ${describeSyntax(text, offset, first.code)}`
+  const column = first.character + 1 - (first.at - offset)
+  return new CatalogError([{ pointer: '', message, line: first.line + 1, column }], { cause })
 }
+
+type SyntaxCode = ReturnType<typeof printParseErrorCode>
 
 // Of a malformed number, as far as it is looked at.
 const MAX_NUMBER_LENGTH = 100
@@ -80,95 +92,80 @@ function startOfWord(text: string, offset: number): number {
   return offset - (/[-+.\w]*$/.exec(before)?.[0].length ?? 0)
 }
 
-function describeSyntax(text: string, offset: number, code: ReturnType<typeof printParseErrorCode>): string {
-  const ahead = text.slice(offset, offset + 2)
+function describeSyntax(text: string, offset: number, code: SyntaxCode): string {
+  const ahead = text.slice(offset, offset + MAX_NUMBER_LENGTH)
   if (ahead === '') return 'the file ends in the middle: is it whole, are all brackets closed?'
   // First the usual ways of writing JavaScript instead of JSON.
   if (/^(?:\/\/|\/\*|#)/.test(ahead)) return 'JSON allows no comments: take this one out'
   if (/^['‘’“”„]/u.test(ahead)) return 'texts must be in plain double quotes: "'
-  if (/^[-+.\d]/.test(ahead) && /Comma|Symbol|Number/.test(code) && !isNumber(text, offset)) {
+  if (/^[-+.\d]/.test(ahead) && /Comma|Symbol|Number/.test(code) && !JSON_NUMBER.test(ahead)) {
     return 'this is not a number as JSON writes it, such as 2500'
   }
-  switch (code) {
-    case 'InvalidSymbol':
-      return 'texts and keys must be in double quotes; only numbers, true, false and null go without'
-    case 'PropertyNameExpected':
-      if (ahead.startsWith('}') && followsComma(text, offset)) return trailingComma('}')
-      return 'a key in double quotes is expected here'
-    case 'ValueExpected':
-      if (ahead.startsWith(']') && followsComma(text, offset)) return trailingComma(']')
-      return 'a value is expected here'
-    case 'ColonExpected':
-      return 'a ":" is expected here, between the key and its value'
-    case 'EndOfFileExpected':
-      return 'nothing may follow the end of the document'
-    case 'CommaExpected':
-    case 'CloseBraceExpected':
-    case 'CloseBracketExpected':
-      return 'a "," or the closing bracket is expected here: perhaps a comma is missing just before'
-    default:
-      return 'this text in quotes is not closed on its line, or holds a bad escape (a backslash is written \\\\)'
+  if (/^[}\]]/.test(ahead) && /Name|Value/.test(code) && text.slice(0, offset).trimEnd().endsWith(',')) {
+    return `the comma before this "${ahead[0]}" must go: JSON allows none after the last entry`
   }
+  return SYNTAX_SENTENCES[code] ?? BAD_TEXT
 }
 
-const isNumber = (text: string, offset: number) =>
-  /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![-+.\w])/.test(
-    text.slice(offset, offset + MAX_NUMBER_LENGTH),
-  )
+const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![-+.\w])/
+const BAD_TEXT =
+  'this text in quotes is not closed on its line, or holds a bad escape (a backslash is written \\\\)'
+const MISSING_COMMA = 'a "," or the closing bracket is expected here: perhaps a comma is missing just before'
+const SYNTAX_SENTENCES: Partial<Record<SyntaxCode, string>> = {
+  InvalidSymbol: 'texts and keys must be in double quotes; only numbers, true, false and null go without',
+  PropertyNameExpected: 'a key in double quotes is expected here',
+  ValueExpected: 'a value is expected here',
+  ColonExpected: 'a ":" is expected here, between the key and its value',
+  EndOfFileExpected: 'nothing may follow the end of the document',
+  CommaExpected: MISSING_COMMA,
+  CloseBraceExpected: MISSING_COMMA,
+  CloseBracketExpected: MISSING_COMMA,
+}
 
-const followsComma = (text: string, offset: number) => text.slice(0, offset).trimEnd().endsWith(',')
-
-const trailingComma = (bracket: string) =>
-  `the comma before this "${bracket}" must go: JSON allows none after the last entry`
-
-function parseLeniently(text: string): { root?: Node; errors: readonly ParseError[] } {
-  const errors: ParseError[] = []
+function visitJson(text: string, visitor: JSONVisitor): void {
   try {
-    return { root: parseTree(text, errors, { disallowComments: true }), errors }
+    visit(text, visitor, { disallowComments: true })
   } catch (error) {
-    // The parser calls itself for each level, and thousands of them are too many. Then there are no positions.
+    // The parser calls itself for each level, and thousands of them are too many. What follows is not visited.
     if (!(error instanceof RangeError)) throw error
-    return { errors }
   }
 }
 
-/** The problems with their lines and columns. Slow, so only for a file that has some. */
-export function withPositions(text: string, problems: readonly CatalogProblem[]): readonly CatalogProblem[] {
-  const { root } = parseLeniently(text)
-  if (root === undefined) return problems
-  const position = positionIn(text)
-  return problems.map((problem) => ({ ...problem, ...position(nodeAt(root, problem.pointer).offset) }))
-}
+// As in /products/0/restrictions/completed_sessions/limit: deeper values are never reported themselves.
+const MAX_POINTER_PARTS = 5
 
-/** The key or the entry that the pointer names; what is missing is looked for where it would have to be. */
-function nodeAt(root: Node, pointer: string): Node {
-  let node = root
-  for (const part of pointer.split('/').slice(1)) {
-    const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
-    const { type, children } = node.type === 'property' ? (node.children?.[1] ?? node) : node
-    // Of a key that is written twice, the last one counts.
-    const isNamed = (child: Node) => child.children?.[0]?.value === key
-    const child = type === 'array' ? children?.[Number(key)] : children?.findLast(isNamed)
-    if (child === undefined) return node
-    node = child
+/**
+ * The problems with the lines and columns of their keys or entries; what is missing has the position of what should hold
+ * it. Slow, so only for a file that has problems.
+ */
+export function withPositions(text: string, problems: readonly CatalogProblem[]): CatalogProblem[] {
+  const positions = new Map<string, { line: number; column: number }>()
+  const mark = (path: JSONPath, line: number, character: number) => {
+    if (path.length > MAX_POINTER_PARTS) return
+    positions.set(jsonPointer(...path), { line: line + 1, column: character + 1 })
   }
-  return node
-}
-
-function positionIn(text: string): (offset: number) => { line: number; column: number } {
-  const lineStarts = [0, ...Array.from(text.matchAll(/\r\n|\n|\r/g), (end) => end.index + end[0].length)]
-  return (offset) => {
-    let [line, after] = [0, lineStarts.length]
-    while (after - line > 1) {
-      const middle = (line + after) >> 1
-      if ((lineStarts[middle] ?? 0) <= offset) line = middle
-      else after = middle
-    }
-    return { line: line + 1, column: offset - (lineStarts[line] ?? 0) + 1 }
+  const markEntry = (_at: number, _length: number, line: number, character: number, path: () => JSONPath) => {
+    // A value in an object is marked by its key.
+    if (typeof path().at(-1) !== 'string') mark(path(), line, character)
   }
+  visitJson(text, {
+    onObjectBegin: markEntry,
+    onArrayBegin: markEntry,
+    onLiteralValue: (_value, ...place) => markEntry(...place),
+    // Of a key that is written twice, the last one counts, as for JSON.parse.
+    onObjectProperty: (key, _offset, _length, line, character, path) =>
+      mark([...path(), key], line, character),
+  })
+  return problems.map((problem) => {
+    let { pointer } = problem
+    while (pointer !== '' && !positions.has(pointer)) pointer = pointer.slice(0, pointer.lastIndexOf('/'))
+    return { ...problem, ...positions.get(pointer) }
+  })
 }
 
 const product = Compile(ProductSchema)
+// Instead of the first eight. The setting is global, but nothing else in the service lists errors.
+Settings.Set({ maxErrors: Number.POSITIVE_INFINITY })
 
 /** Whether the entry keeps every rule that the schema can state of one field. Fast. */
 export function isProductEntry(entry: unknown): entry is ProductEntry {
@@ -177,11 +174,11 @@ export function isProductEntry(entry: unknown): entry is ProductEntry {
 
 /** Every problem that the schema finds in one entry; `pointer` is where the entry is in the file. */
 export function schemaProblems(entry: unknown, pointer: string): CatalogProblem[] {
-  const errors = allErrors(entry)
+  const errors = product.Errors(entry)
   const mistyped = new Set(errors.filter(isTypeError).map((error) => error.instancePath))
   // Which other rules a value of the wrong type breaks does not matter.
-  const telling = errors.filter((error) => isTypeError(error) || !mistyped.has(error.instancePath))
-  const problems = telling.flatMap((error) => describe(error, pointer))
+  const relevant = errors.filter((error) => isTypeError(error) || !mistyped.has(error.instancePath))
+  const problems = relevant.flatMap((error) => describe(error, pointer))
   // An entry that was refused must never look fine because no sentence describes the error.
   return problems.length > 0 ? problems : [{ pointer, message: 'is not a product' }]
 }
@@ -192,11 +189,10 @@ export function contradictions(
   pointer: string,
 ): CatalogProblem[] {
   const problems: CatalogProblem[] = []
-  if (typeof starts_at === 'string' && typeof ends_at === 'string') {
-    // NaN, which compares as false, where one of the two is no date.
-    if (Date.parse(starts_at) >= Date.parse(ends_at)) {
-      problems.push({ pointer: `${pointer}/ends_at`, message: 'must be later than starts_at' })
-    }
+  const areTexts = typeof starts_at === 'string' && typeof ends_at === 'string'
+  // NaN, which compares as false, where one of the two is no date.
+  if (areTexts && Date.parse(starts_at) >= Date.parse(ends_at)) {
+    problems.push({ pointer: `${pointer}/ends_at`, message: 'must be later than starts_at' })
   }
   if (typeof adjustable_quantity === 'object' && adjustable_quantity !== null) {
     const { minimum, maximum } = quantityLimits({ adjustable_quantity })
@@ -210,25 +206,13 @@ export function contradictions(
   return problems
 }
 
-/** TypeBox stops at eight errors by default; the setting is global, so it is restored at once. */
-function allErrors(entry: unknown): TLocalizedValidationError[] {
-  const { maxErrors } = Settings.Get()
-  Settings.Set({ maxErrors: Number.POSITIVE_INFINITY })
-  try {
-    return product.Errors(entry)
-  } finally {
-    Settings.Set({ maxErrors })
-  }
-}
-
-function isTypeError(error: TLocalizedValidationError): boolean {
-  return error.keyword === 'type'
-}
+const isTypeError = ({ keyword }: TLocalizedValidationError) => keyword === 'type'
 
 export const UNKNOWN_KEY = 'is not a key of the catalog: correct the spelling, or take it out'
 
 function describe(error: TLocalizedValidationError, entryPointer: string): CatalogProblem[] {
   const pointer = entryPointer + error.instancePath
+  const here = (message: string) => [{ pointer, message }]
   const each = (keys: readonly string[], message: string) =>
     keys.map((key) => ({ pointer: pointer + jsonPointer(key), message }))
   switch (error.keyword) {
@@ -240,34 +224,27 @@ function describe(error: TLocalizedValidationError, entryPointer: string): Catal
     case 'boolean':
     case 'propertyNames':
       return []
-    default:
-      return [{ pointer, message: sentence(error) }]
-  }
-}
-
-function sentence(error: TLocalizedValidationError): string {
-  switch (error.keyword) {
     case 'type':
-      return `must be ${TYPE_NAMES[String(error.params.type)] ?? String(error.params.type)}`
+      return here(`must be ${TYPE_NAMES[String(error.params.type)]}`)
     case 'enum':
-      return `must be ${error.params.allowedValues.map((value) => JSON.stringify(value)).join(' or ')}`
+      return here(`must be ${error.params.allowedValues.map((value) => JSON.stringify(value)).join(' or ')}`)
     case 'minimum':
-      return `must be at least ${error.params.limit}`
+      return here(`must be at least ${error.params.limit}`)
     case 'maximum':
-      return `must be at most ${error.params.limit}`
+      return here(`must be at most ${error.params.limit}`)
     case 'minLength':
-      return 'must not be empty'
+      return here('must not be empty')
     case 'maxLength':
-      return `must have at most ${error.params.limit} characters`
+      return here(`must have at most ${error.params.limit} characters`)
     case 'maxItems':
     case 'maxProperties':
-      return `must have at most ${error.params.limit} entries`
+      return here(`must have at most ${error.params.limit} entries`)
     case 'pattern':
-      return PATTERN_SENTENCES[String(error.params.pattern)] ?? error.message
+      return here(PATTERN_SENTENCES[String(error.params.pattern)] ?? error.message)
     case '~refine':
-      return error.params.message
+      return here(error.params.message)
     default:
-      return error.message
+      return here(error.message)
   }
 }
 

@@ -10,9 +10,9 @@ import {
 } from '../metadata.ts'
 import { webUrl } from '../web-url.ts'
 
-/** The currencies that Dots takes, as ISO 4217 codes in lower case; the first is that of a product which names none. */
-export const CURRENCIES = ['usd'] as const
-/** Of a product that names none, and of a restored order, since sessions carry no currency. */
+/** The currencies that Dots takes, as ISO 4217 codes in lower case. */
+const CURRENCIES = ['usd'] as const
+/** Of a product that names none, and of a restored order whose products are gone. */
 export const DEFAULT_CURRENCY = CURRENCIES[0]
 
 // Stripe's limits for a payment link. The maximum quantity of the most expensive product comes to 1e14 cents, far
@@ -24,19 +24,6 @@ export const MAX_QUANTITY = 999_999
 const DEFAULT_MIN_QUANTITY = 1
 const DEFAULT_MAX_QUANTITY = 99
 
-// Dots keeps a session open for less than three hours, and nobody could pay within less than a minute.
-const MIN_EXPIRES_IN_SECONDS = 60
-const MAX_EXPIRES_IN_SECONDS = 10_799
-
-// Dots documents no limits here; these are those of the card processors behind such an API.
-const MAX_NAME_LENGTH = 250
-const MAX_DESCRIPTION_LENGTH = 5000
-const MAX_MESSAGE_LENGTH = 500
-const MAX_IMAGES = 8
-
-// Browsers and proxies differ beyond this; no shop needs longer ones.
-const MAX_URL_LENGTH = 2048
-
 // \p{C} are control, format, surrogate and unassigned characters: what cannot be seen cannot be typed again.
 const SKU_PATTERN = '^[^\\s\\p{C}]+$'
 const VISIBLE_TEXT_PATTERN = '\\S'
@@ -47,7 +34,6 @@ const DATE_TIME_PATTERN =
   '^\\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d+)?' +
   '(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)$'
 const DATE_TIME_SENTENCE = 'must be a date and time with its offset, such as 2026-11-01T00:00:00Z'
-const MIN_DAYS_IN_MONTH = 28
 
 /** What to tell the merchant where a text does not match a pattern of the schema. */
 export const PATTERN_SENTENCES: Readonly<Record<string, string>> = {
@@ -60,28 +46,37 @@ export const PATTERN_SENTENCES: Readonly<Record<string, string>> = {
 }
 
 /** The parser repairs white space and backslashes, so a reader of the file would not see where such a URL leads. */
-function isSafeUrl(text: string): boolean {
-  return /^https?:\/\/[^\s\\]+$/.test(text) && webUrl(text, { http: 'loopback' }) !== undefined
-}
+const isSafeUrl = (text: string) => /^https?:\/\/[^\s\\]+$/.test(text) && webUrl(text) !== undefined
 
-/** Whether the day exists, for a text that matches the pattern: `Date` would take 30 February for 2 March. */
-function isDateTime(text: string): boolean {
-  const day = Number(text.slice(8, 10))
-  return day <= MIN_DAYS_IN_MONTH || new Date(`${text.slice(0, 10)}T00:00:00Z`).getUTCDate() === day
+/** `Date` would take 30 February for 2 March. What is no date at all is left to the pattern. */
+function hasExistingDay(text: string): boolean {
+  const day = text.slice(0, 10)
+  const time = Date.parse(`${day}T00:00:00Z`)
+  return Number.isNaN(time) || new Date(time).toISOString().startsWith(day)
 }
 
 const text = (title: string, description: string, options: TSchemaOptions = {}) =>
   Type.String({ title, description, ...options })
 
-const integer = (title: string, description: string, minimum: number, maximum: number, options = {}) =>
-  Type.Integer({ title, description, minimum, maximum, ...options })
+const message = (title: string, description: string) =>
+  Type.Optional(text(title, description, { minLength: 1, maxLength: 500 }))
+
+const integer = (title: string, description: string, minimum: number, maximum = Number.MAX_SAFE_INTEGER) =>
+  Type.Integer({ title, description, minimum, maximum })
+
+const quantity = (title: string, description: string, value: number) =>
+  Type.Optional(Type.Integer({ title, description, minimum: 1, maximum: MAX_QUANTITY, default: value }))
+
+const flag = (title: string, description: string, value: boolean) =>
+  Type.Optional(Type.Boolean({ title, description, default: value }))
 
 const object = <Properties extends TProperties>(title: string, description: string, properties: Properties) =>
   Type.Object(properties, { title, description, additionalProperties: false })
 
+// Browsers and proxies differ beyond 2,048 characters.
 const url = (title: string, description: string) =>
   Type.Refine(
-    text(title, description, { maxLength: MAX_URL_LENGTH }),
+    text(title, description, { maxLength: 2048 }),
     (value) => typeof value !== 'string' || isSafeUrl(value),
     () => 'must be an absolute https:// URL without user name or password (http:// only on this machine)',
   )
@@ -89,11 +84,14 @@ const url = (title: string, description: string) =>
 const dateTime = (title: string, description: string) =>
   Type.Refine(
     text(title, description, { pattern: DATE_TIME_PATTERN }),
-    (value) => typeof value !== 'string' || isDateTime(value),
+    (value) => typeof value !== 'string' || hasExistingDay(value),
     () => DATE_TIME_SENTENCE,
   )
 
-/** One entry of `products`, as the merchant writes it. Names follow Dots and Stripe's payment links. */
+/**
+ * One entry of `products`, as the merchant writes it. Names follow Dots and Stripe's payment links; Dots documents no
+ * limits of texts and images, and these are those of the card processors behind such an API.
+ */
 export const ProductSchema = object('Product', 'Something that a buy link can sell.', {
   sku: text(
     'SKU',
@@ -101,20 +99,17 @@ export const ProductSchema = object('Product', 'Something that a buy link can se
     { maxLength: 64, pattern: SKU_PATTERN },
   ),
   name: text('Name', 'What the buyer reads in the shop and on the checkout page.', {
-    maxLength: MAX_NAME_LENGTH,
+    maxLength: 250,
     pattern: VISIBLE_TEXT_PATTERN,
   }),
   description: Type.Optional(
-    text('Description', 'A sentence or two below the name.', {
-      minLength: 1,
-      maxLength: MAX_DESCRIPTION_LENGTH,
-    }),
+    text('Description', 'A sentence or two below the name.', { minLength: 1, maxLength: 5000 }),
   ),
   images: Type.Optional(
     Type.Array(url('Image', 'Absolute https URL of a picture.'), {
       title: 'Images',
       description: 'Pictures of the product, the best one first.',
-      maxItems: MAX_IMAGES,
+      maxItems: 8,
     }),
   ),
   amount: integer('Amount in cents', 'Price of one unit in cents: 2500 means 25.00.', 1, MAX_AMOUNT_CENTS),
@@ -125,32 +120,15 @@ export const ProductSchema = object('Product', 'Something that a buy link can se
       default: DEFAULT_CURRENCY,
     }),
   ),
-  active: Type.Optional(
-    Type.Boolean({
-      title: 'Active',
-      description: 'false takes the product off sale; its links then show inactive_message.',
-      default: true,
-    }),
-  ),
-  inactive_message: Type.Optional(
-    text(
-      'Message while not on sale',
-      'What a buyer reads when the product is inactive, not yet on sale, ended or sold out.',
-      { minLength: 1, maxLength: MAX_MESSAGE_LENGTH },
-    ),
+  active: flag('Active', 'false takes the product off sale; its links then show inactive_message.', true),
+  inactive_message: message(
+    'Message while not on sale',
+    'What a buyer reads when the product is inactive, not yet on sale, ended or sold out.',
   ),
   adjustable_quantity: Type.Optional(
     object('Quantity limits', 'How many units one checkout may hold; 1 to 99 where absent.', {
-      minimum: Type.Optional(
-        integer('Minimum', 'The fewest units that one checkout may hold.', 1, MAX_QUANTITY, {
-          default: DEFAULT_MIN_QUANTITY,
-        }),
-      ),
-      maximum: Type.Optional(
-        integer('Maximum', 'The most units that one checkout may hold.', 1, MAX_QUANTITY, {
-          default: DEFAULT_MAX_QUANTITY,
-        }),
-      ),
+      minimum: quantity('Minimum', 'The fewest units that one checkout may hold.', DEFAULT_MIN_QUANTITY),
+      maximum: quantity('Maximum', 'The most units that one checkout may hold.', DEFAULT_MAX_QUANTITY),
     }),
   ),
   starts_at: Type.Optional(dateTime('On sale from', 'First moment of the sale: RFC 3339, with an offset.')),
@@ -158,43 +136,23 @@ export const ProductSchema = object('Product', 'Something that a buy link can se
   restrictions: Type.Optional(
     object('Restrictions', 'What bounds the number of sales.', {
       completed_sessions: object('Completed sessions', 'Bounds how many checkouts may be paid.', {
-        limit: integer(
-          'Limit',
-          'Paid checkouts after which the product is sold out.',
-          1,
-          Number.MAX_SAFE_INTEGER,
-        ),
+        limit: integer('Limit', 'Paid checkouts after which the product is sold out.', 1),
       }),
     }),
   ),
   after_completion: Type.Optional(
     object('After completion', 'What a buyer who paid sees.', {
-      custom_message: Type.Optional(
-        text('Custom message', 'What the buyer reads on the success page.', {
-          minLength: 1,
-          maxLength: MAX_MESSAGE_LENGTH,
-        }),
-      ),
+      custom_message: message('Custom message', 'What the buyer reads on the success page.'),
       redirect_url: Type.Optional(
         url('Redirect URL', 'Where a buyer who paid goes instead of the success page.'),
       ),
     }),
   ),
+  // Dots keeps a session open for less than three hours, and nobody could pay within less than a minute.
   expires_in: Type.Optional(
-    integer(
-      'Expires in',
-      'Seconds for which a checkout of this product stays open.',
-      MIN_EXPIRES_IN_SECONDS,
-      MAX_EXPIRES_IN_SECONDS,
-    ),
+    integer('Expires in', 'Seconds for which a checkout of this product stays open.', 60, 10_799),
   ),
-  confirm: Type.Optional(
-    Type.Boolean({
-      title: 'Confirm',
-      description: 'true shows a page with a button before a checkout is opened.',
-      default: false,
-    }),
-  ),
+  confirm: flag('Confirm', 'true shows a page with a button before a checkout is opened.', false),
   metadata: Type.Optional(
     Type.Record(Type.String(), Type.String({ maxLength: MAX_METADATA_VALUE_LENGTH }), {
       title: 'Metadata',
@@ -223,32 +181,22 @@ export function toProduct(entry: ProductEntry): Product {
   const { currency = DEFAULT_CURRENCY, active = true, starts_at, ends_at } = entry
   const from = starts_at === undefined ? Number.NEGATIVE_INFINITY : Date.parse(starts_at)
   const until = ends_at === undefined ? Number.POSITIVE_INFINITY : Date.parse(ends_at)
-  return { ...entry, currency, active, from, until }
+  // Dots wants valid URIs, so what the URL parser repairs is sent as it was parsed.
+  const images = entry.images?.map((image) => new URL(image).href)
+  return { ...entry, images, currency, active, from, until }
 }
 
-/** Whether a product can be bought, and if not, why and since or until when. */
-export type Availability =
-  | { state: 'available' }
-  | { state: 'inactive'; message?: string }
-  | { state: 'not-yet'; message?: string; startsAt: Date }
-  | { state: 'ended'; message?: string; endsAt: Date }
-
-/**
- * Whether the product is on sale at that moment. `message` is the merchant's `inactive_message`. Sold out is not known
- * here: only the store counts sales.
- */
-export function availability(product: Product, now: Date): Availability {
-  const { active, from, until, inactive_message: message } = product
-  if (!active) return { state: 'inactive', message }
-  if (now.getTime() < from) return { state: 'not-yet', message, startsAt: new Date(from) }
-  if (now.getTime() >= until) return { state: 'ended', message, endsAt: new Date(until) }
-  return { state: 'available' }
+/** Whether the product is on sale at that moment. Sold out is not known here: only the store counts sales. */
+export function availability({ active, from, until }: Product, now: Date) {
+  if (!active) return 'inactive'
+  if (now.getTime() < from) return 'not-yet'
+  return now.getTime() < until ? 'available' : 'ended'
 }
 
 /** 410: the product exists, and cannot be bought now. The merchant's own message is added where there is one. */
 export function notForSale(
   { sku, name, inactive_message: note }: Product,
-  state: Exclude<Availability['state'], 'available'> | 'sold-out',
+  state: 'inactive' | 'not-yet' | 'ended' | 'sold-out',
 ): AppError {
   return new AppError(`product-${state}`, { params: { name, note }, details: { sku } })
 }
@@ -262,17 +210,4 @@ export function quantityLimits(product: Pick<Product, 'adjustable_quantity'>) {
 /** The maximum number of completed sales of the product; undefined: any number. */
 export function salesLimit(product: Pick<Product, 'restrictions'> | undefined): number | undefined {
   return product?.restrictions?.completed_sessions.limit
-}
-
-/** The text of `catalog.schema.json`: JSON Schema 2020-12, with short lists on one line as the formatter has them. */
-export function catalogSchemaFile(): string {
-  const $schema = text('Schema', 'Lets an editor check the file while it is written.')
-  const products = Type.Array(ProductSchema, { title: 'Products', description: 'Each sku once.' })
-  const catalog = object('Catalog', 'The products that buy links can sell.', {
-    $schema: Type.Optional($schema),
-    products,
-  })
-  const schema = { $schema: 'https://json-schema.org/draft/2020-12/schema', ...catalog }
-  const oneLine = (list: string) => list.replace(/\s*\n\s*/g, ' ').replace(/^\[ | \]$/g, (end) => end.trim())
-  return `${JSON.stringify(schema, null, 2).replace(/\[\n[^[\]{}]*\]/g, oneLine)}\n`
 }

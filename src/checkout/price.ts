@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import { availability, notForSale, type Product, quantityLimits, salesLimit } from '../catalog/product.ts'
 import { AppError, type Log } from '../errors.ts'
+import { malformedLink } from '../links/cart.ts'
 import { savedCartNotice } from '../pages/confirm.ts'
 import type { Store } from '../store/open-store.ts'
 import type { SavedCart } from '../store/saved-carts.ts'
@@ -38,7 +39,7 @@ export function priceLink(catalog: Catalog, link: Link, now: Date): Order {
   let amountTotal = 0
   let badQuantity: AppError | undefined
   for (const { product, quantity, amount } of lines) {
-    const { state } = availability(product, now)
+    const state = availability(product, now)
     if (state !== 'available') throw notForSale(product, state)
     const { minimum, maximum } = quantityLimits(product)
     if (!Number.isSafeInteger(quantity) || quantity < minimum || quantity > maximum) {
@@ -47,9 +48,10 @@ export function priceLink(catalog: Catalog, link: Link, now: Date): Order {
     amountTotal += amount * quantity
   }
   if (badQuantity !== undefined) throw badQuantity
-  const [first] = lines
-  if (first === undefined || !Number.isSafeInteger(amountTotal)) throw new AppError('bad-quantity')
-  return { link, lines, amountTotal, currency: first.product.currency }
+  const [currency, ...others] = new Set(lines.map(({ product }) => product.currency))
+  if (currency === undefined || others.length > 0) throw malformedLink('products of several currencies')
+  if (!Number.isSafeInteger(amountTotal)) throw new AppError('bad-quantity')
+  return { link, lines, amountTotal, currency }
 }
 
 /**

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { LiveCatalog } from '../catalog/live-catalog.ts'
 import type { Config } from '../config.ts'
+import type { DotsClient } from '../dots/client.ts'
 import { AppError } from '../errors.ts'
 import { CHECKOUT_ID_PATTERN } from '../orders/session-metadata.ts'
 import { checkoutStatusPage } from '../pages/checkout-status.ts'
@@ -23,17 +23,13 @@ const ReturnQuery = Type.Object({
   look: Type.Optional(Type.String()),
 })
 // A malformed id gets the answer of an unknown one, so the handler looks at the outcome itself.
-const returnRoute = {
-  exposeHeadRoute: false,
-  attachValidation: true,
-  schema: { querystring: ReturnQuery },
-} as const
+const returnRoute = { exposeHeadRoute: false, attachValidation: true, schema: { querystring: ReturnQuery } }
 
 export interface ReturnRoutesOptions {
   config: Pick<Config, 'shop'>
   catalog: Pick<LiveCatalog, 'current'>
   status: Status
-  dots: { checkUrl(raw: string): URL | undefined }
+  dots: Pick<DotsClient, 'checkUrl'>
   now: () => Date
 }
 
@@ -41,60 +37,36 @@ export interface ReturnRoutesOptions {
 export const returnRoutes: FastifyPluginAsyncTypebox<ReturnRoutesOptions> = async (app, options) => {
   const { config, catalog, status, dots, now } = options
 
-  app.get('/success', returnRoute, async (request, reply) => {
-    if (request.validationError) throw new AppError('unknown-checkout')
-    return statusPage(request, reply, request.query, false)
-  })
-
-  app.get('/cancel', returnRoute, async (request, reply) => {
-    if (request.validationError) throw new AppError('unknown-checkout')
-    return statusPage(request, reply, request.query, true)
-  })
-
-  async function statusPage(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    { checkout: id, look }: { checkout: string; look?: string },
-    cancelled: boolean,
-  ) {
-    request.logFields.checkout = id
-    const refresh = nextRefresh(id, refreshCount(look), cancelled ? 'cancel' : 'success')
-    const found = await optional(
-      request.log,
-      'checkout.not-read',
-      async () => ({ checkout: await status.find(id) }),
-      {
-        checkout: id,
-      },
-    )
-    reply.type('text/html; charset=utf-8')
-    if (found === undefined) {
-      reply.code(503).header('retry-after', FIRST_REFRESH_SECONDS)
+  for (const path of ['/success', '/cancel'] as const) {
+    app.get(path, returnRoute, async (request, reply) => {
+      if (request.validationError) throw new AppError('unknown-checkout')
+      const { checkout: id, look } = request.query
+      request.logFields.checkout = id
+      reply.type('text/html; charset=utf-8')
+      const cancelled = path === '/cancel'
+      const refresh = nextRefresh(path, id, look)
+      const find = async () => ({ row: await status.find(id) })
+      const found = await optional(request.log, 'checkout.not-read', find, { checkout: id })
+      if (found === undefined) {
+        reply.code(503).header('retry-after', FIRST_REFRESH_SECONDS)
+        const page = { status: 'unknown', cancelled: false, refresh, requestId: request.id } as const
+        return checkoutStatusPage(config.shop, page)
+      }
+      if (found.row === undefined) throw new AppError('unknown-checkout')
+      const refreshed = await status.refresh(found.row, request.log)
+      const { items, amountTotal, currency, link, customerEmail } = refreshed.checkout
       return checkoutStatusPage(config.shop, {
-        status: 'unknown',
-        cancelled: false,
+        status: refreshed.status,
+        cancelled,
+        order: { items, amountTotal, currency, locale: bestLocale(request.languages()) },
+        orderReference: id,
+        checkoutUrl: continueUrl(refreshed)?.href,
+        buyAgainUrl: link,
+        successUrl: `/success?checkout=${id}`,
         refresh,
-        requestId: request.id,
+        email: customerEmail ?? undefined,
+        ...afterCompletion(refreshed.checkout),
       })
-    }
-    if (found.checkout === undefined) throw new AppError('unknown-checkout')
-    const refreshed = await status.refresh(found.checkout, request.log)
-    const { checkout } = refreshed
-    return checkoutStatusPage(config.shop, {
-      status: refreshed.status,
-      cancelled,
-      order: {
-        items: checkout.items,
-        amountTotal: checkout.amountTotal,
-        currency: checkout.currency,
-        locale: bestLocale(request.languages()),
-      },
-      orderReference: checkout.id,
-      checkoutUrl: continueUrl(refreshed)?.href,
-      buyAgainUrl: checkout.link,
-      successUrl: `/success?checkout=${id}`,
-      refresh,
-      ...afterCompletion(checkout),
     })
   }
 
@@ -115,14 +87,11 @@ export const returnRoutes: FastifyPluginAsyncTypebox<ReturnRoutesOptions> = asyn
   }
 }
 
-/** Nonsense counts as none: it only decides how long to wait for the next refresh. */
-function refreshCount(text: string | undefined): number {
-  return /^\d{1,2}$/.test(text ?? '') ? Number(text) : 0
-}
-
-function nextRefresh(id: string, count: number, path: 'success' | 'cancel') {
+/** `look`: how often the page has refreshed itself. Nonsense counts as never, since it only decides how long to wait. */
+function nextRefresh(path: string, id: string, look: string | undefined) {
+  const count = /^\d{1,2}$/.test(look ?? '') ? Number(look) : 0
   return {
     seconds: Math.min(FIRST_REFRESH_SECONDS * 1.5 ** count, MAX_REFRESH_SECONDS),
-    url: `/${path}?checkout=${id}&look=${Math.min(count + 1, MAX_REFRESHES)}`,
+    url: `${path}?checkout=${id}&look=${Math.min(count + 1, MAX_REFRESHES)}`,
   }
 }

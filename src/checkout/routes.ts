@@ -58,7 +58,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     return redirectToCheckout(request, reply, order, link.items.form === 'bare' ? 302 : 303)
   })
 
-  app.post<BuyRoute>('/buy/:items', buyRoute, async (request, reply) => {
+  app.post<BuyRoute>('/buy/:items', { ...buyRoute, onResponse: removeSavedCart }, async (request, reply) => {
     const visitor = classifyRequest(request.headers)
     request.logFields.visitor = visitor
     if (visitor === 'prefetch') return reply.code(503).send()
@@ -122,16 +122,20 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     order: Order,
     status: 302 | 303,
   ): Promise<FastifyReply> {
-    const knownBrowserId = request.browserId
     const { checkoutId, url, isReused } = await checkout.open(order, {
       browserId: reply.ensureBrowserId(),
       log: request.log,
     })
-    Object.assign(request.logFields, { checkout: checkoutId, ...(isReused && { reused: true }) })
-    if (knownBrowserId !== undefined && request.method === 'POST') {
-      await optional(request.log, 'cart.not-removed', () => store.savedCarts.remove(knownBrowserId))
-    }
+    Object.assign(request.logFields, { checkout: checkoutId, reused: isReused || undefined })
     return reply.redirect(url.href, status)
+  }
+
+  /** A cart that is being paid needs no reminder. */
+  async function removeSavedCart(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { browserId, headers, log } = request
+    // A browser that came without a cookie has saved nothing.
+    if (browserId === undefined || headers.cookie === undefined || reply.statusCode !== 303) return
+    await optional(log, 'cart.not-removed', () => store.savedCarts.remove(browserId))
   }
 }
 

@@ -53,7 +53,7 @@ const isKnownBot = createIsbotFromList(
 const PREVIEW =
   /^viber|^whatsapp\/|^tiktok|tiktok(?:spider|bot|preview)|^com\.(?:zhiliaoapp\.musically|ss\.android\.ugc\.\w+)\/|\bms-?office\b|^microsoft office|microsoftpreview|^iframely|^signal(?:-desktop)?\/|^embedly/i
 
-/** Decides by its headers who has sent a request. Headers can lie, which harms nobody but the sender. */
+/** Decides by its headers who has sent a request. Forged headers harm only their sender. */
 export function classifyRequest(headers: IncomingHttpHeaders): Visitor {
   if (isPrefetch(headers)) return 'prefetch'
   const destination = headers['sec-fetch-dest']

@@ -1,30 +1,29 @@
 import '../node-version.js'
+import { parseArgs } from 'node:util'
 import { readCatalog } from '../catalog/catalog.ts'
-import { CatalogError } from '../catalog/problems.ts'
+import { CatalogError, problemLine } from '../catalog/problems.ts'
 import { ConfigError, readEnvironment } from '../config.ts'
-import { type Io, parseWords, problemLine, processIo, runCommand, UsageError } from './command.ts'
+import { command, type Io, processIo, UsageError } from './command.ts'
 
 const USAGE = `npm run check-catalog [-- FILE]
 
 Checks a catalog file as the service does, without a file name the one that CATALOG_PATH names.`
 
 /** Prints every problem of a catalog file, a line each. */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
-  return runCommand(USAGE, argv, io, async () => {
-    const { positionals } = parseWords({ args: argv, allowPositionals: true })
-    if (positionals.length > 1) throw new UsageError('Name one file at the most.')
-    const path = positionals[0] || configuredPath(io)
-    try {
-      const { size } = await readCatalog(path)
-      io.out(`${path}: ${size} ${size === 1 ? 'product' : 'products'}, fine`)
-      return 0
-    } catch (error) {
-      if (!(error instanceof CatalogError)) throw error
-      for (const problem of error.problems) io.err(problemLine(problem, path))
-      return 1
-    }
-  })
-}
+export const main = command(USAGE, async (argv, io) => {
+  const { positionals } = parseArgs({ args: argv, allowPositionals: true })
+  if (positionals.length > 1) throw new UsageError('Name one file at the most.')
+  const path = positionals[0] || configuredPath(io)
+  try {
+    const { size } = await readCatalog(path)
+    io.out(`${path}: ${size} ${size === 1 ? 'product' : 'products'}, fine`)
+    return 0
+  } catch (error) {
+    if (!(error instanceof CatalogError)) throw error
+    for (const problem of error.problems) io.err(problemLine(problem, path))
+    return 1
+  }
+})
 
 /** By the service's own rules, so that this checks the file that is sold from. Other settings may be missing or wrong. */
 function configuredPath({ env, dotenvPath = '' }: Io): string {

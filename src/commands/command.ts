@@ -1,9 +1,7 @@
-import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { CatalogError, type CatalogProblem } from '../catalog/problems.ts'
+import { CatalogError } from '../catalog/problems.ts'
 import { ConfigError } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { errorText } from '../pages/text.ts'
-import { StoreError } from '../store/store.ts'
 
 /** A wrong command line; the message says what would be right. */
 export class UsageError extends Error {
@@ -44,58 +42,40 @@ export function processIo(): Io {
 }
 
 /**
- * Runs a command and returns its exit code: what `work` returns, 1 where a person can fix what went wrong, 2 for a wrong
- * command line. Both are explained on stderr. Anything else that `work` throws is a bug and is thrown on.
+ * A command as a function that returns its exit code: what `work` returns, 1 where a person can fix what went wrong, 2 for
+ * a wrong command line. Both are explained on stderr. Anything else that `work` throws is a bug and is thrown on.
  */
-export async function runCommand(
-  usage: string,
-  argv: readonly string[],
-  io: Io,
-  work: () => Promise<number>,
-): Promise<number> {
-  if (argv.includes('--help') || argv.includes('-h')) {
-    io.out(usage)
-    return 0
-  }
-  try {
-    return await work()
-  } catch (error) {
-    const message = explain(error)
-    if (message === undefined) throw error
-    io.err(message)
-    if (!(error instanceof UsageError)) return 1
-    io.err(`\n${usage}`)
-    return 2
+export function command(usage: string, work: (argv: readonly string[], io: Io) => Promise<number>) {
+  return async (argv: readonly string[], io: Io): Promise<number> => {
+    if (argv.includes('--help') || argv.includes('-h')) {
+      io.out(usage)
+      return 0
+    }
+    try {
+      return await work(argv, io)
+    } catch (error) {
+      const message = isUsageError(error) ? `${error.message}\n\n${usage}` : explain(error)
+      if (message === undefined) throw error
+      io.err(message)
+      return isUsageError(error) ? 2 : 1
+    }
   }
 }
 
-/** `util.parseArgs`. @throws UsageError */
-export function parseWords<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
-  try {
-    return parseArgs(config)
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
+function isUsageError(error: unknown): error is Error {
+  const isParseError =
+    error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  return isParseError || error instanceof UsageError
 }
 
 function explain(error: unknown): string | undefined {
-  if (error instanceof UsageError || error instanceof ConfigError) return error.message
-  if (error instanceof StoreError) return `The store that DATABASE_URL names failed: ${error.code}.`
-  if (error instanceof CatalogError) {
-    return ['The catalog is invalid:', ...error.problems.map((problem) => `  ${problemLine(problem)}`)].join(
-      '\n',
-    )
+  if (error instanceof ConfigError || error instanceof CatalogError) return error.message
+  // By its name: importing its class would load the database library, which half of the commands do not need.
+  if (error instanceof Error && error.name === 'StoreError' && 'code' in error) {
+    return `The store that DATABASE_URL names failed: ${error.code}.`
   }
-  if (error instanceof AppError) {
-    return `${error.code}${inBrackets(error.details)}: ${errorText(error.code, error.params).message}`
-  }
-  return undefined
-}
-
-/** A problem as `catalog.json:12:5  /products/0/amount  must be …`, without what is not known. */
-export function problemLine({ pointer, message, line, column }: CatalogProblem, path?: string): string {
-  const place = [path, line, column].filter((part) => part !== undefined).join(':')
-  return [place, pointer, message].filter((part) => part !== '').join('  ')
+  if (!(error instanceof AppError)) return undefined
+  return `${error.code}${inBrackets(error.details)}: ${errorText(error.code, error.params).message}`
 }
 
 /** ` (name value, name value)`, or nothing. */
@@ -107,31 +87,25 @@ export function inBrackets(fields: object): string {
   return known.length > 0 ? ` (${known.join(', ')})` : ''
 }
 
-const UNIT_SECONDS: Record<string, number> = { m: 60, h: 3_600, d: 86_400 }
-
-/** Seconds of a period as it is written on a command line (`30m`, `24h`, `7d`); undefined for anything else. */
-export function parsePeriod(text: string): number | undefined {
-  const [, count, unit = ''] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? []
-  const seconds = UNIT_SECONDS[unit]
-  return seconds && Number(count) * seconds
-}
-
+const UNIT_MS: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+const PERIOD = /^([1-9]\d{0,5})([mhd])$/
 const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/i
 
 /**
- * Reads a day or a time (ISO 8601; a space may take the place of the T). Without a zone it is UTC on every machine, as
- * all that the commands print. Undefined for anything else.
+ * Reads a period from `now` on (`30m`, `24h`, `7d`; `sign` -1 counts back), a day, or a time (ISO 8601; a space may take
+ * the place of the T). Without a zone it is UTC, as all that the commands print. Undefined for anything else.
  */
-export function parseTime(text: string): Date | undefined {
-  const [whole, day, clock = '00:00', zone = 'Z'] = TIME.exec(text) ?? []
-  const time = whole === undefined ? Number.NaN : Date.parse(`${day}T${clock}${zone}`)
+export function parseTime(text: string, now: Date, sign: 1 | -1): Date | undefined {
+  const [, count, unit = ''] = PERIOD.exec(text) ?? []
+  const [, day, clock = '00:00', zone = 'Z'] = TIME.exec(text) ?? []
+  const period = Number(count) * (UNIT_MS[unit] ?? 0)
+  const time = period > 0 ? now.getTime() + sign * period : Date.parse(`${day}T${clock}${zone}`)
   return Number.isNaN(time) ? undefined : new Date(time)
 }
 
-/** The time that `--since` names, which is a period before `now` or a time. @throws UsageError */
-export function parseSince(text: string, now: Date): Date {
-  const seconds = parsePeriod(text)
-  const time = seconds === undefined ? parseTime(text) : new Date(now.getTime() - seconds * 1000)
+/** The time that `--since` names. @throws UsageError */
+export function parseSince(text: string): Date {
+  const time = parseTime(text, new Date(), -1)
   if (time === undefined) throw new UsageError('--since takes 30m, 24h, 7d, or a time.')
   return time
 }

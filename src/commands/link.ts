@@ -1,5 +1,7 @@
 import '../node-version.js'
 import { writeFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { parseArgs } from 'node:util'
 import { type Catalog, readCatalog } from '../catalog/catalog.ts'
 import { quantityLimits } from '../catalog/product.ts'
 import { type Config, loadConfig } from '../config.ts'
@@ -8,7 +10,7 @@ import { type Cart, makeCart, parseItems } from '../links/cart.ts'
 import { buildLink, lengthBudget, type Signing } from '../links/link-builder.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 import { emailButton } from '../pages/stylesheet.ts'
-import { type Io, parsePeriod, parseTime, parseWords, processIo, runCommand, UsageError } from './command.ts'
+import { command, type Io, parseTime, processIo, UsageError } from './command.ts'
 
 const USAGE = `npm run link -- SKU[:N] [SKU[:N]…] [options]
 
@@ -34,25 +36,22 @@ These make it a signed link, which only the shop can change (needs LINK_SIGNING_
 const FALLBACKS = { DOTS_CLIENT_ID: 'not-needed', DOTS_API_KEY: 'not-needed' }
 
 /** Prints a buy link, and its length on stderr. */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
-  return runCommand(USAGE, argv, io, async () => {
-    const config = loadConfig(io.env, { dotenvPath: io.dotenvPath, fallbacks: FALLBACKS })
-    const { values, positionals } = readOptions(argv)
-    const items = readItems(positionals, values.quantity)
-    checkItems(await readCatalog(config.catalogPath), items, io)
-    const link = orUsageError(() => makeLink(config, items, values))
-    if (values.qr !== undefined) {
-      await writeQr(values.qr, link)
-      io.err(`Wrote ${values.qr}.`)
-    }
-    io.out(values.html ? emailButton(link, config.shop.accentColor) : link)
-    io.err(lengthLine(link))
-    return 0
-  })
-}
+export const main = command(USAGE, async (argv, io) => {
+  const config = loadConfig(io.env, { dotenvPath: io.dotenvPath, fallbacks: FALLBACKS })
+  const { values, positionals } = readOptions(argv)
+  const catalog = await readCatalog(config.catalogPath)
+  const link = makeLink(config, catalog, positionals, values, io)
+  if (values.qr !== undefined) {
+    await writeQr(values.qr, link)
+    io.err(`Wrote ${values.qr}.`)
+  }
+  io.out(values.html ? emailButton(link, config.shop.accentColor) : link)
+  io.err(lengthLine(link))
+  return 0
+})
 
 function readOptions(argv: readonly string[]) {
-  return parseWords({
+  return parseArgs({
     args: argv,
     allowPositionals: true,
     options: {
@@ -80,49 +79,47 @@ function readOptions(argv: readonly string[]) {
 
 type Options = ReturnType<typeof readOptions>['values']
 
-function makeLink(config: Config, items: Cart, options: Options): string {
-  const attribution = Object.entries({
-    utm_source: options['utm-source'],
-    utm_medium: options['utm-medium'],
-    utm_campaign: options['utm-campaign'],
-    utm_term: options['utm-term'],
-    utm_content: options['utm-content'],
-    ref: options.ref,
-  }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
-  return buildLink({
-    publicUrl: new URL(config.publicUrl),
-    items,
-    parameters: {
-      email: options.email,
-      clientReferenceId: options.reference,
-      metadata: options.metadata && readMetadata(options.metadata),
-      continueTo: options['continue-to'],
-      attribution: Object.fromEntries(attribution),
-    },
-    signing: readSigning(config, options),
-  })
-}
-
-/** Calls `make`. @throws UsageError where it finds that no such link is possible. */
-function orUsageError<T>(make: () => T): T {
+/** @throws UsageError where no such link can be made. */
+function makeLink(config: Config, catalog: Catalog, words: string[], options: Options, io: Io): string {
   try {
-    return make()
+    const items = readItems(words, options.quantity)
+    checkItems(catalog, items, io)
+    return buildLink({
+      publicUrl: new URL(config.shop.publicUrl),
+      items,
+      parameters: {
+        email: options.email,
+        clientReferenceId: options.reference,
+        metadata: options.metadata && readMetadata(options.metadata),
+        continueTo: options['continue-to'],
+        attribution: readAttribution(options),
+      },
+      signing: readSigning(config, options),
+    })
   } catch (error) {
     if (!hasCode(error, 'malformed-link')) throw error
     throw new UsageError(`No such link can be made: ${error.details.reason}.`)
   }
 }
 
-function readSigning({ linkSigningSecrets }: Config, options: Options): Signing | undefined {
+/** `--utm-source` becomes `utm_source`, and so on. */
+function readAttribution(options: Options): Record<string, string> {
+  const given = Object.entries(options).flatMap(([name, value]) =>
+    /^(?:utm-|ref$)/.test(name) && typeof value === 'string' ? [[name.replace('-', '_'), value]] : [],
+  )
+  return Object.fromEntries(given)
+}
+
+function readSigning({ linkSigningSecrets: secrets }: Config, options: Options): Signing | undefined {
   const { amount, expires, uses, 'customer-id': customerId, 'user-id': userId } = options
   if ([amount, expires, uses, customerId, userId].every((option) => option === undefined)) return undefined
-  if (linkSigningSecrets.length === 0) {
+  if (secrets.length === 0) {
     throw new UsageError(
       'This link has to be signed: set LINK_SIGNING_SECRET to the same value as the service.',
     )
   }
   return {
-    secrets: linkSigningSecrets,
+    secrets,
     amount: wholeNumber(amount, '--amount'),
     uses: wholeNumber(uses, '--uses'),
     customerId,
@@ -133,9 +130,8 @@ function readSigning({ linkSigningSecrets }: Config, options: Options): Signing 
 
 function readItems(words: readonly string[], quantity: string | undefined): Cart {
   const items = words.map((word) => {
-    const parts = /^(.+):([1-9]\d*)$/su.exec(word)
-    // A sku may be written in the ~ form that links use.
-    return { sku: plainSku(parts?.[1] ?? word), quantity: parts === null ? 1 : Number(parts[2]) }
+    const [, sku = word, count = 1] = /^(.+):([1-9]\d*)$/su.exec(word) ?? []
+    return { sku: plainSku(sku), quantity: Number(count) }
   })
   const [first, ...more] = items
   if (first === undefined) throw new UsageError('Name a product by its sku.')
@@ -143,13 +139,13 @@ function readItems(words: readonly string[], quantity: string | undefined): Cart
     throw new UsageError('--quantity is for one product without :N.')
   }
   first.quantity = wholeNumber(quantity, '--quantity') ?? first.quantity
-  return orUsageError(() => makeCart(items))
+  return makeCart(items)
 }
 
+/** A sku may be written in the ~ form that links use. */
 function plainSku(word: string): string {
-  if (!word.startsWith('~')) return word
-  const items = orUsageError(() => parseItems(word))
-  return items.form === 'bare' ? items.sku : word
+  const items = word.startsWith('~') ? parseItems(word) : undefined
+  return items?.form === 'bare' ? items.sku : word
 }
 
 function checkItems(catalog: Catalog, items: Cart, io: Io): void {
@@ -165,19 +161,17 @@ function checkItems(catalog: Catalog, items: Cart, io: Io): void {
 }
 
 function readMetadata(entries: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    entries.map((entry) => {
-      const at = entry.indexOf('=')
-      if (at < 1) throw new UsageError('--metadata takes KEY=VALUE.')
-      return [entry.slice(0, at), entry.slice(at + 1)]
-    }),
-  )
+  const pairs = entries.map((entry) => {
+    const [, key, value] = /^([^=]+)=(.*)$/s.exec(entry) ?? []
+    if (key === undefined) throw new UsageError('--metadata takes KEY=VALUE.')
+    return [key, value]
+  })
+  return Object.fromEntries(pairs)
 }
 
 function readExpiry(text: string | undefined, now: Date): Date | undefined {
   if (text === undefined) return undefined
-  const seconds = parsePeriod(text)
-  const time = seconds === undefined ? parseTime(text) : new Date(now.getTime() + seconds * 1000)
+  const time = parseTime(text, now, 1)
   if (time === undefined || time <= now) {
     throw new UsageError('--expires takes 30m, 24h, 7d, or a time in the future.')
   }
@@ -202,23 +196,21 @@ function lengthLine(link: string): string {
   return `${characters} characters: ${verdict}.`
 }
 
+const QR_FORMATS: Record<string, (link: string) => string | Uint8Array> = { '.png': qrPng, '.svg': qrSvg }
+
 async function writeQr(path: string, link: string): Promise<void> {
-  if (!/\.(?:svg|png)$/i.test(path)) throw new UsageError('--qr takes a file that ends in .svg or .png.')
-  const code = drawQr(path, link)
+  const draw = QR_FORMATS[extname(path).toLowerCase()]
+  if (draw === undefined) throw new UsageError('--qr takes a file that ends in .svg or .png.')
+  let code: string | Uint8Array
+  try {
+    code = draw(link)
+  } catch {
+    throw new UsageError(`The link is too long for a QR code: ${link.length} characters.`)
+  }
   try {
     await writeFile(path, code)
   } catch (error) {
-    throw new UsageError(
-      `--qr cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`,
-    )
-  }
-}
-
-function drawQr(path: string, link: string): string | Uint8Array {
-  try {
-    return /\.png$/i.test(path) ? qrPng(link) : qrSvg(link)
-  } catch {
-    throw new UsageError(`The link is too long for a QR code: ${link.length} characters.`)
+    throw new UsageError(`--qr cannot write ${path}: ${error}`)
   }
 }
 

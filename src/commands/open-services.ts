@@ -1,32 +1,25 @@
 import { pino } from 'pino'
 import { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../config.ts'
-import { openServices, type Services, type ServicesOptions } from '../services.ts'
+import { openServices, type ServicesOptions } from '../services.ts'
 import { type Io, inBrackets } from './command.ts'
 
-/** The services of a command, which runs no jobs. @throws StoreError */
-export function openForCommand(
+/** The services of a command, which runs no jobs, for `await using`. @throws StoreError */
+export async function openForCommand(
   config: Config,
   io: Io,
   { catalog = new Catalog([]), pace }: Pick<ServicesOptions, 'catalog' | 'pace'> = {},
-): Promise<Services> {
-  return openServices(config, { log: sentenceLog(io), catalog, pace })
+) {
+  const services = await openServices(config, { log: sentenceLog(io), catalog, pace })
+  return { ...services, [Symbol.asyncDispose]: services.close }
 }
 
 /** Warnings and errors as sentences on stderr, so that the command's own output stays readable in a pipe. */
 function sentenceLog(io: Io) {
-  return pino(
-    {
-      level: 'warn',
-      base: null,
-      timestamp: false,
-      formatters: { level: (label) => ({ level: label === 'warn' ? 'Warning' : 'Error' }) },
-    },
-    {
-      write(text: string) {
-        const { level, event: _event, msg, ...fields }: Record<string, unknown> = JSON.parse(text)
-        io.err(`${level}: ${msg}${inBrackets(fields)}`)
-      },
-    },
-  )
+  const write = (text: string) => {
+    const { level, event: _event, msg, ...fields }: Record<string, unknown> = JSON.parse(text)
+    io.err(`${level}: ${msg}${inBrackets(fields)}`)
+  }
+  const level = (label: string) => ({ level: label === 'warn' ? 'Warning' : 'Error' })
+  return pino({ level: 'warn', base: null, timestamp: false, formatters: { level } }, { write })
 }

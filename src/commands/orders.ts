@@ -1,11 +1,12 @@
 import '../node-version.js'
+import { parseArgs } from 'node:util'
 import { loadConfig } from '../config.ts'
 import { CHECKOUT_STATES, type Checkout } from '../store/checkout.ts'
-import type { CheckoutFilter, ListedCheckout } from '../store/checkout-lookups.ts'
+import type { CheckoutFilter } from '../store/checkout-lookups.ts'
 import type { Store } from '../store/open-store.ts'
-import { type Io, parseSince, parseWords, processIo, runCommand, UsageError } from './command.ts'
+import { command, type Io, parseSince, processIo, UsageError } from './command.ts'
 import { openForCommand } from './open-services.ts'
-import { csvLine, type OrderRow, orderRow, ROW_NAMES, tableLine } from './order-row.ts'
+import { COLUMN_NAMES, csvLine, type OrderRow, orderRow, TABLE_HEADING, tableRow } from './order-row.ts'
 
 const USAGE = `npm run orders -- [filters] [--json | --csv]
 npm run orders -- --resend CHECKOUT_ID
@@ -23,41 +24,33 @@ Lists checkouts, the newest first.
 const PAGE_SIZE = 200
 
 /** Lists checkouts, or has one order announced again. */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
-  return runCommand(USAGE, argv, io, async () => {
-    const config = loadConfig(io.env, { dotenvPath: io.dotenvPath })
-    const { values } = parseWords({
-      args: argv,
-      options: {
-        state: { type: 'string' },
-        sku: { type: 'string' },
-        since: { type: 'string' },
-        day: { type: 'string' },
-        failed: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        csv: { type: 'boolean', default: false },
-        resend: { type: 'string' },
-      },
-    })
-    const filter = { ...period(values), state: stateOf(values.state), sku: values.sku, failed: values.failed }
-    if (values.json && values.csv) throw new UsageError('--json and --csv exclude one another.')
-    const { store, close } = await openForCommand(config, io)
-    try {
-      if (values.resend === undefined) {
-        const rows = orderRows(store, filter)
-        await (values.json ? printJson(rows, io) : values.csv ? printCsv(rows, io) : printTable(rows, io))
-      } else {
-        if (config.fulfillment === undefined) {
-          throw new UsageError('FULFILLMENT_URL is not set: orders are not announced.')
-        }
-        await resend(store, values.resend, io)
-      }
-      return 0
-    } finally {
-      await close()
-    }
+export const main = command(USAGE, async (argv, io) => {
+  const config = loadConfig(io.env, { dotenvPath: io.dotenvPath })
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      state: { type: 'string' },
+      sku: { type: 'string' },
+      since: { type: 'string' },
+      day: { type: 'string' },
+      failed: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      csv: { type: 'boolean', default: false },
+      resend: { type: 'string' },
+    },
   })
-}
+  const { sku, failed, json, csv, resend: resendId } = values
+  const filter = { ...period(values), state: stateOf(values.state), sku, failed }
+  if (json && csv) throw new UsageError('--json and --csv exclude one another.')
+  if (resendId !== undefined && config.fulfillment === undefined) {
+    throw new UsageError('FULFILLMENT_URL is not set: orders are not announced.')
+  }
+  await using services = await openForCommand(config, io)
+  const { store } = services
+  const print = json ? printJson : csv ? printCsv : printTable
+  await (resendId === undefined ? print(orderRows(store, filter), io) : resend(store, resendId, io))
+  return 0
+})
 
 async function resend(store: Store, checkoutId: string, io: Io): Promise<void> {
   if ((await store.outbox.resend(checkoutId)) === 'unknown') {
@@ -69,25 +62,24 @@ async function resend(store: Store, checkoutId: string, io: Io): Promise<void> {
 /** Line by line: a year's orders do not have to fit into memory. */
 async function printJson(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> {
   io.out('[')
-  let last: string | undefined
+  let separator = ''
   for await (const row of rows) {
-    if (last !== undefined) io.out(`${last},`)
-    last = JSON.stringify(row)
+    io.out(separator + JSON.stringify(row))
+    separator = ','
   }
-  if (last !== undefined) io.out(last)
   io.out(']')
 }
 
 async function printCsv(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> {
-  io.out(csvLine([...ROW_NAMES]))
-  for await (const row of rows) io.out(csvLine(ROW_NAMES.map((name) => row[name])))
+  io.out(csvLine(COLUMN_NAMES))
+  for await (const row of rows) io.out(csvLine(Object.values(row)))
 }
 
 async function printTable(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> {
-  io.out(tableLine())
+  io.out(TABLE_HEADING)
   let count = 0
   for await (const row of rows) {
-    io.out(tableLine(row))
+    io.out(tableRow(row))
     count += 1
   }
   io.out(`${count} checkouts`)
@@ -96,30 +88,27 @@ async function printTable(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> 
 async function* orderRows(store: Store, filter: CheckoutFilter): AsyncGenerator<OrderRow> {
   let after: Checkout | undefined
   do {
-    const page: ListedCheckout[] = await store.checkouts.list(filter, PAGE_SIZE, after)
-    for (const { checkout, announcement } of page) yield orderRow(checkout, announcement)
+    const page = await store.checkouts.list(filter, PAGE_SIZE, after)
+    for (const listed of page) yield orderRow(listed)
     after = page.length < PAGE_SIZE ? undefined : page.at(-1)?.checkout
   } while (after !== undefined)
 }
 
 function stateOf(text: string | undefined) {
-  if (text === undefined) return undefined
   const state = CHECKOUT_STATES.find((known) => known === text)
-  if (state === undefined) throw new UsageError(`--state takes one of ${CHECKOUT_STATES.join(', ')}.`)
+  if (state !== text) throw new UsageError(`--state takes one of ${CHECKOUT_STATES.join(', ')}.`)
   return state
 }
 
 function period({ since, day }: { since?: string; day?: string }): CheckoutFilter {
-  if (day !== undefined) {
-    const start = /^\d{4}-\d\d-\d\d$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN
-    // Date.parse reads 31 February as 3 March.
-    const exists = !Number.isNaN(start) && new Date(start).toISOString().startsWith(day)
-    if (!exists || since !== undefined) {
-      throw new UsageError('--day takes a day such as 2026-11-22, and not together with --since.')
-    }
-    return { since: new Date(start).toISOString(), until: new Date(start + 86_400_000).toISOString() }
+  if (day === undefined) return since === undefined ? {} : { since: parseSince(since).toISOString() }
+  const start = /^\d{4}-\d\d-\d\d$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN
+  // Date.parse reads 31 February as 3 March.
+  const exists = !Number.isNaN(start) && new Date(start).toISOString().startsWith(day)
+  if (!exists || since !== undefined) {
+    throw new UsageError('--day takes a day such as 2026-11-22, and not together with --since.')
   }
-  return since === undefined ? {} : { since: parseSince(since, new Date()).toISOString() }
+  return { since: new Date(start).toISOString(), until: new Date(start + 86_400_000).toISOString() }
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2), processIo())

@@ -1,10 +1,12 @@
 import '../node-version.js'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Catalog, CatalogError, readCatalog } from '../catalog/catalog.ts'
+import { parseArgs } from 'node:util'
+import { type Catalog, readCatalog } from '../catalog/catalog.ts'
+import { CatalogError } from '../catalog/problems.ts'
 import { loadConfig } from '../config.ts'
 import type { BackfillProgress } from '../orders/backfill.ts'
 import type { Services } from '../services.ts'
-import { type Io, parseSince, parseWords, processIo, runCommand } from './command.ts'
+import { command, type Io, parseSince, processIo } from './command.ts'
 import { openForCommand } from './open-services.ts'
 
 const USAGE = `npm run reconcile -- --since 7d [--announce]
@@ -21,57 +23,47 @@ const CALLS_PER_MINUTE = 300
 const LEASE_RETRY_MS = 1_000
 
 /** Reconciles the store with Dots; 1 where it was stopped early. */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
-  return runCommand(USAGE, argv, io, async () => {
-    const config = loadConfig(io.env, { dotenvPath: io.dotenvPath })
-    const { values } = parseWords({
-      args: argv,
-      options: { since: { type: 'string', default: '7d' }, announce: { type: 'boolean', default: false } },
-    })
-    const since = parseSince(values.since, new Date())
-    const services = await openForCommand(config, io, {
-      catalog: await catalogOrNone(config.catalogPath, io),
-      pace: { callsPerMinute: CALLS_PER_MINUTE },
-    })
-    try {
-      const signal = io.stopSignal()
-      await waitForLease(services, signal, io)
-      return await reconcile(services, since, values.announce, signal, io)
-    } finally {
-      await services.lease.release()
-      await services.close()
-    }
+export const main = command(USAGE, async (argv, io) => {
+  const config = loadConfig(io.env, { dotenvPath: io.dotenvPath })
+  const { values } = parseArgs({
+    args: argv,
+    options: { since: { type: 'string', default: '7d' }, announce: { type: 'boolean', default: false } },
   })
-}
-
-async function reconcile(
-  { backfill, events }: Services,
-  since: Date,
-  announceRestored: boolean,
-  signal: AbortSignal,
-  io: Io,
-): Promise<number> {
+  const since = parseSince(values.since)
+  await using services = await openForCommand(config, io, {
+    catalog: await catalogOrNone(config.catalogPath, io),
+    pace: { callsPerMinute: CALLS_PER_MINUTE },
+  })
+  const { lease, backfill, events } = services
   const range = { since: since.toISOString(), startedAt: new Date().toISOString() }
   let last: Readonly<BackfillProgress> = { sessions: 0, settled: 0, restored: 0, held: 0, released: 0 }
-  const done = await backfill.run(range, signal, {
-    announceRestored,
-    onProgress: (progress) => {
-      last = progress
-      io.err(progressLine(progress))
-    },
-  })
-  if (done) {
-    await events.processDue(signal)
-    await backfill.failUnresolved(range)
+  const onProgress = (progress: Readonly<BackfillProgress>) => {
+    last = progress
+    io.err(progressLine(progress))
   }
-  io.out(`${done ? 'Done' : 'Stopped early; run it again'}: ${progressLine(last)}`)
-  if (last.released > 0) io.out(`${last.released} sales that were on hold will be announced within seconds.`)
-  if (last.held > 0) {
-    io.out(
-      `${last.held} restored sales were complete before: not announced. Run again with --announce to announce them.`,
-    )
+  try {
+    const signal = io.stopSignal()
+    await waitForLease(services, signal, io)
+    const isDone = await backfill.run(range, signal, { announceRestored: values.announce, onProgress })
+    if (isDone) {
+      await events.processDue(signal)
+      await backfill.failUnresolved(range)
+    }
+    report(isDone, last, io)
+    return isDone ? 0 : 1
+  } finally {
+    await lease.release()
   }
-  return done ? 0 : 1
+})
+
+function report(isDone: boolean, progress: Readonly<BackfillProgress>, io: Io): void {
+  const { released, held } = progress
+  io.out(`${isDone ? 'Done' : 'Stopped early; run it again'}: ${progressLine(progress)}`)
+  if (released > 0) io.out(`${released} sales that were on hold will be announced within seconds.`)
+  if (held > 0) {
+    const advice = 'Run again with --announce to announce them.'
+    io.out(`${held} restored sales were complete before: not announced. ${advice}`)
+  }
 }
 
 async function waitForLease({ lease }: Services, signal: AbortSignal, io: Io): Promise<void> {

@@ -28,8 +28,6 @@ export interface CreateSession {
 /** Longest URL that we redirect to: browsers and proxies truncate or reject a longer header. */
 const MAX_URL_LENGTH = 8_192
 const MAX_ID_LENGTH = 200
-const MAX_EMAIL_LENGTH = 254
-const MAX_TIME_LENGTH = 40
 const STATUSES = ['open', 'complete', 'expired'] as const
 /** An error code is one short word; anything else may repeat what was sent, such as a buyer's email. */
 const ERROR_CODE = /^[A-Za-z0-9_.-]{1,64}$/
@@ -50,7 +48,7 @@ export function parseSession(body: unknown) {
     checkout_session_url: text(body.checkout_session_url, MAX_URL_LENGTH),
     expiry: utcTime(body.expiry),
     metadata: isRecord(body.metadata) ? body.metadata : undefined,
-    customer_email: text(body.customer_email, MAX_EMAIL_LENGTH),
+    customer_email: text(body.customer_email, 254),
     client_reference_id: text(body.client_reference_id, MAX_ID_LENGTH),
     amount_total: cents(body.amount_total),
     created: utcTime(body.created),
@@ -96,7 +94,7 @@ function cents(value: unknown): number | undefined {
  * whatever the zone of this machine.
  */
 function utcTime(value: unknown): string | undefined {
-  const time = text(value, MAX_TIME_LENGTH)
+  const time = text(value, 40)
   if (time === undefined) return undefined
   const needsZone = time.includes('T') && !/(?:z|[+-]\d\d:?\d\d)$/i.test(time)
   const date = new Date(needsZone ? `${time}Z` : time)

@@ -44,81 +44,69 @@ export interface WireResponse {
 }
 
 /** Makes HTTP calls to Dots over kept-alive connections. */
-export class Wire {
-  readonly #pool: Pool
-  readonly #basePath: string
-  readonly #getHeaders: Record<string, string | undefined>
-  readonly #postHeaders: Record<string, string | undefined>
-  readonly #now: () => Date
-
-  constructor(options: WireOptions) {
-    const url = new URL(options.apiUrl)
-    const { appId, connectMs = CONNECT_MS, firstByteMs = FIRST_BYTE_MS, now = () => new Date() } = options
-    this.#now = now
-    this.#basePath = url.pathname.replace(/\/+$/, '')
-    this.#pool = new Pool(url.origin, {
-      connections: options.maxInFlight,
-      pipelining: 1,
-      connect: { timeout: connectMs },
-      headersTimeout: firstByteMs,
-      bodyTimeout: firstByteMs,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-    })
-    const basic = Buffer.from(`${options.clientId}:${options.apiKey}`).toString('base64')
-    this.#getHeaders = {
-      authorization: `Basic ${basic}`,
-      accept: 'application/json',
-      'user-agent': 'dots-buy-links',
-      'api-app-id': appId,
-    }
-    this.#postHeaders = { ...this.#getHeaders, 'content-type': 'application/json' }
+export function apiWire(options: WireOptions) {
+  const { appId, connectMs = CONNECT_MS, firstByteMs = FIRST_BYTE_MS, now = () => new Date() } = options
+  const { origin, pathname } = new URL(options.apiUrl)
+  const basePath = pathname.replace(/\/+$/, '')
+  const pool = new Pool(origin, {
+    connections: options.maxInFlight,
+    pipelining: 1,
+    connect: { timeout: connectMs },
+    headersTimeout: firstByteMs,
+    bodyTimeout: firstByteMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  })
+  const getHeaders = {
+    authorization: `Basic ${Buffer.from(`${options.clientId}:${options.apiKey}`).toString('base64')}`,
+    accept: 'application/json',
+    'user-agent': 'dots-buy-links',
+    'api-app-id': appId,
   }
+  const postHeaders = { ...getHeaders, 'content-type': 'application/json' }
 
-  /** @throws AppError `dots-…` for everything but a 2xx status with JSON. */
-  async send({ path, body, maxBytes }: WireRequest, signal: AbortSignal): Promise<WireResponse> {
-    let response: RawResponse
-    let bytes: Buffer | undefined
-    try {
-      response = await this.#pool.request({
-        method: body === undefined ? 'GET' : 'POST',
-        path: this.#basePath + path,
-        headers: body === undefined ? this.#getHeaders : this.#postHeaders,
-        body,
-        signal,
-      })
-      bytes = await readBody(response.body, maxBytes)
-    } catch (error) {
-      throw transportError(error)
-    }
-    const { statusCode: status, headers } = response
-    const json = bytes && parseJson(header(headers, 'content-type'), bytes)
-    // The status decides, even where a proxy has wrapped the error in a page that is too long to read.
-    if (status < 200 || status > 299) throw this.#statusError(status, headers, json)
-    if (bytes === undefined) {
-      throw new AppError('dots-invalid-response', {
-        details: { dotsStatus: status, tooLarge: `over ${maxBytes} bytes` },
-      })
-    }
-    if (json === undefined) throw invalidResponse({ status, bytes })
-    return { json, status, bytes }
-  }
+  return {
+    /** @throws AppError `dots-…` for everything but a 2xx status with JSON. */
+    async send({ path, body, maxBytes }: WireRequest, signal: AbortSignal): Promise<WireResponse> {
+      let response: RawResponse
+      let bytes: Buffer | undefined
+      try {
+        response = await pool.request({
+          method: body === undefined ? 'GET' : 'POST',
+          path: basePath + path,
+          headers: body === undefined ? getHeaders : postHeaders,
+          body,
+          signal,
+        })
+        bytes = await readBody(response.body, maxBytes)
+      } catch (error) {
+        throw transportError(error)
+      }
+      const { statusCode: status, headers } = response
+      const json = bytes && parseJson(header(headers, 'content-type'), bytes)
+      // The status decides, even where a proxy has wrapped the error in a page that is too long to read.
+      if (status < 200 || status > 299) throw statusError(status, headers, json, now())
+      if (bytes === undefined) {
+        const details = { dotsStatus: status, tooLarge: `over ${maxBytes} bytes` }
+        throw new AppError('dots-invalid-response', { details })
+      }
+      if (json === undefined) throw invalidResponse({ status, bytes })
+      return { json, status, bytes }
+    },
 
-  /** Waits for calls in flight, then closes every connection. */
-  close(): Promise<void> {
-    return this.#pool.close()
+    /** Waits for calls in flight, then closes every connection. */
+    close: () => pool.close(),
   }
+}
 
-  #statusError(status: number, headers: RawResponse['headers'], json: unknown): AppError {
-    const isTransient = status === 409 || status === 429 || status >= 500
-    // "0 s" would be no wait at all, from a service that has just said that it cannot respond.
-    const retryAfterSeconds =
-      (isTransient && parseRetryAfter(header(headers, 'retry-after'), this.#now())) || undefined
-    return new AppError(codeOfStatus(status), {
-      details: { dotsStatus: status, dotsCode: errorCode(json) },
-      retryAfterSeconds,
-      pauseSeconds: status === 429 || status === 503 ? retryAfterSeconds : undefined,
-    })
-  }
+function statusError(status: number, headers: RawResponse['headers'], json: unknown, now: Date): AppError {
+  const isTransient = status === 409 || status === 429 || status >= 500
+  // "0 s" would be no wait at all, from a service that has just said that it cannot respond.
+  const retryAfterSeconds = (isTransient && parseRetryAfter(header(headers, 'retry-after'), now)) || undefined
+  return new AppError(codeOfStatus(status), {
+    details: { dotsStatus: status, dotsCode: errorCode(json) },
+    retryAfterSeconds,
+    pauseSeconds: status === 429 || status === 503 ? retryAfterSeconds : undefined,
+  })
 }
 
 function codeOfStatus(status: number): ErrorCode {
@@ -133,9 +121,8 @@ function codeOfStatus(status: number): ErrorCode {
 export function invalidResponse({ status, bytes }: Omit<WireResponse, 'json'>, more = {}): AppError {
   // The hash shows whether two log lines are about the same body, which may hold what must not be logged.
   const sha256 = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
-  return new AppError('dots-invalid-response', {
-    details: { dotsStatus: status, bytes: bytes.length, sha256, ...more },
-  })
+  const details = { dotsStatus: status, bytes: bytes.length, sha256, ...more }
+  return new AppError('dots-invalid-response', { details })
 }
 
 /**

@@ -6,7 +6,7 @@ import fp from 'fastify-plugin'
 declare module 'fastify' {
   interface FastifyRequest {
     /** The store's id of this browser; undefined where the request has no cookie of ours. */
-    readonly browserId: string | undefined
+    browserId: string | undefined
   }
   interface FastifyReply {
     /** The store's id of this browser, which gets the cookie for another three hours. */
@@ -24,45 +24,31 @@ const COOKIE_VALUE = /^[A-Za-z0-9_-]{22}$/
  * The service's only cookie: a random value, so that a second click finds the checkout of the first. It says nothing by
  * itself, and the store has only its hash, the browser id. A value that we cannot have made counts as no cookie.
  */
-export const browserIds = fp<{ https: boolean }>(
-  async (app, { https }) => {
-    // With this prefix browsers keep the cookie to this host and to https (RFC 6265bis, 4.1.3.2).
-    const name = https ? '__Host-buyer' : 'buyer'
-    const browsers = new WeakMap<FastifyRequest, { value: string; id: string }>()
-    await app.register(cookie)
+export const browserIds = fp<{ https: boolean }>(async (app, { https }) => {
+  // With this prefix browsers keep the cookie to this host and to https (RFC 6265bis, 4.1.3.2).
+  const name = https ? '__Host-buyer' : 'buyer'
+  const cookieOf = ({ cookies }: FastifyRequest) => COOKIE_VALUE.exec(cookies[name] ?? '')?.[0]
+  const hash = (value: string) => createHash('sha256').update(value).digest('base64url')
 
-    app.decorateRequest('browserId', {
-      getter(this: FastifyRequest) {
-        const value = cookieOf(this)
-        return value === undefined ? undefined : browserOf(this, value).id
-      },
+  await app.register(cookie)
+  app.decorateRequest('browserId', undefined)
+  app.addHook('onRequest', async (request) => {
+    const value = cookieOf(request)
+    if (value !== undefined) request.browserId = hash(value)
+  })
+  app.decorateReply('ensureBrowserId', function (this: FastifyReply) {
+    const { request } = this
+    const value = cookieOf(request) ?? randomBytes(COOKIE_BYTES).toString('base64url')
+    // A second call for the same request gives the same id.
+    request.cookies[name] = value
+    request.browserId ??= hash(value)
+    this.setCookie(name, value, {
+      path: '/',
+      httpOnly: true,
+      secure: https,
+      sameSite: 'lax',
+      maxAge: COOKIE_SECONDS,
     })
-    app.decorateReply('ensureBrowserId', function (this: FastifyReply) {
-      const newValue = randomBytes(COOKIE_BYTES).toString('base64url')
-      const { value, id } = browserOf(this.request, cookieOf(this.request) ?? newValue)
-      this.setCookie(name, value, {
-        path: '/',
-        httpOnly: true,
-        secure: https,
-        sameSite: 'lax',
-        maxAge: COOKIE_SECONDS,
-      })
-      return id
-    })
-
-    function cookieOf({ cookies }: FastifyRequest): string | undefined {
-      const value = cookies[name]
-      return value !== undefined && COOKIE_VALUE.test(value) ? value : undefined
-    }
-
-    /** What the first call for a request has found is kept: the hash is made once, and a new browser stays the same. */
-    function browserOf(request: FastifyRequest, value: string): { value: string; id: string } {
-      const known = browsers.get(request)
-      if (known !== undefined) return known
-      const browser = { value, id: createHash('sha256').update(value).digest('base64url') }
-      browsers.set(request, browser)
-      return browser
-    }
-  },
-  { name: 'browser-ids' },
-)
+    return request.browserId
+  })
+})

@@ -1,5 +1,5 @@
 import accepts from '@fastify/accepts'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Shop } from '../config.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
@@ -23,42 +23,36 @@ const FRAMEWORK_ERRORS: Record<number, ErrorCode> = {
 }
 
 /** Every error becomes one response and one log line. Whatever is wrong with a request, the status is below 500. */
-export const errorHandler = fp<{ shop: Shop }>(
-  async (app, { shop }) => {
-    await app.register(accepts)
-    app.setErrorHandler((error, request, reply) => respond(asAppError(error), error, request, reply))
-    app.setNotFoundHandler((request, reply) => {
-      const error = new AppError('not-found')
-      return respond(error, error, request, reply)
-    })
-
-    function respond(problem: AppError, original: unknown, request: FastifyRequest, reply: FastifyReply) {
-      const { code, status, params, retryAfterSeconds } = problem
-      request.failure = code === 'unexpected' ? original : problem
-      if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
-      reply.code(status)
-      const { title, message } = errorText(code, params)
-      // A client that accepts anything (curl) or names nothing gets the page, as a browser does.
-      if (request.headers.accept && request.type(['html', 'json', 'application/problem+json']) !== 'html') {
-        const body = { type: 'about:blank', title, status, detail: message, code, reference: request.id }
-        return reply.type('application/problem+json').send(JSON.stringify(body))
-      }
-      const failedSale = status >= 500 && request.routeOptions.config.buy === true
-      return reply.type('text/html; charset=utf-8').send(
-        problemPage(shop, {
-          title,
-          message,
-          status,
-          requestId: request.id,
-          retryAfterSeconds,
-          notCharged: failedSale,
-          tryAgainUrl: failedSale ? tryAgainUrl(request) : undefined,
-        }),
-      )
+export const errorHandler = fp<{ shop: Shop }>(async (app, { shop }) => {
+  await app.register(accepts)
+  app.setNotFoundHandler(async () => {
+    throw new AppError('not-found')
+  })
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const failure = asAppError(error)
+    const { code, status, params, retryAfterSeconds } = failure
+    request.failure = failure
+    reply.code(status)
+    if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
+    const { title, message } = errorText(code, params)
+    // A client that accepts anything (curl) or names nothing gets the page, as a browser does.
+    if (request.headers.accept && request.type(['html', 'json', 'application/problem+json']) !== 'html') {
+      const body = { type: 'about:blank', title, status, detail: message, code, reference: request.id }
+      return reply.type('application/problem+json').send(JSON.stringify(body))
     }
-  },
-  { name: 'error-handler' },
-)
+    const notCharged = status >= 500 && request.routeOptions.config.buy === true
+    const page = problemPage(shop, {
+      title,
+      message,
+      status,
+      requestId: request.id,
+      retryAfterSeconds,
+      notCharged,
+      tryAgainUrl: notCharged ? tryAgainUrl(request) : undefined,
+    })
+    return reply.type('text/html; charset=utf-8').send(page)
+  })
+})
 
 /** The link to the same purchase, where it is short enough for a URL. */
 function tryAgainUrl({ body, url }: FastifyRequest): string | undefined {
@@ -68,12 +62,9 @@ function tryAgainUrl({ body, url }: FastifyRequest): string | undefined {
   return link.length <= MAX_URL_LENGTH ? link : undefined
 }
 
-function asAppError(error: unknown): AppError {
+function asAppError(error: AppError | FastifyError): AppError {
   if (error instanceof AppError) return error
-  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : undefined
-  if (status === undefined || !(status >= 400 && status <= 499)) {
-    return new AppError('unexpected', { cause: error })
-  }
-  const details = error instanceof Error && 'code' in error ? { frameworkCode: error.code } : {}
-  return new AppError(FRAMEWORK_ERRORS[status] ?? 'bad-request', { details })
+  const { statusCode = 500, code } = error
+  if (statusCode < 400 || statusCode > 499) return new AppError('unexpected', { cause: error })
+  return new AppError(FRAMEWORK_ERRORS[statusCode] ?? 'bad-request', { details: { frameworkCode: code } })
 }

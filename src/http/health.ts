@@ -3,7 +3,7 @@ import type { LiveCatalog } from '../catalog/live-catalog.ts'
 import type { DotsClient } from '../dots/client.ts'
 import type { Store } from '../store/open-store.ts'
 
-export interface HealthOptions {
+interface HealthOptions {
   catalog: Pick<LiveCatalog, 'status'>
   store: Pick<Store, 'ping'>
   dots: Pick<DotsClient, 'credentials' | 'calls'>
@@ -24,8 +24,9 @@ export async function healthRoutes(
       catalog: { status: state, ...file },
       dots: dotsPart(dots),
     }
-    const works = (status: string) => status === 'ok' || status === 'degraded'
-    const ready = [parts.service, parts.store, parts.dots].every((part) => works(part.status))
+    // Only rejected credentials make a replica unready, since they are its own. When Dots is down, it is down for all
+    // replicas, and one of them has to tell the buyers.
+    const ready = !app.draining && parts.store.status === 'ok' && dots.credentials !== 'refused'
     const status = !ready ? 'not-ready' : parts.dots.status === 'ok' ? 'ready' : 'degraded'
     return reply.code(ready ? 200 : 503).send({ status, parts })
   })
@@ -42,10 +43,6 @@ async function storePart(store: HealthOptions['store']): Promise<{ status: strin
   }
 }
 
-/**
- * Only rejected credentials make a replica unready, since they are its own. A Dots that is down is down for all
- * replicas, and one of them has to tell the buyers.
- */
 function dotsPart({ credentials, calls }: HealthOptions['dots']) {
   const isWell = calls.breakers.click === 'closed' && calls.pausedSeconds === 0
   const status = credentials === 'refused' ? 'credentials-refused' : isWell ? 'ok' : 'degraded'

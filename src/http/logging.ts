@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import fp from 'fastify-plugin'
 import { type DestinationStream, pino, stdSerializers } from 'pino'
-import { AppError } from '../errors.ts'
+import type { AppError } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** More fields of the request's log line. Never a secret, an email or a query. */
     logFields: Record<string, unknown>
     /** Why the request failed, for its log line. */
-    failure: unknown
+    failure: AppError | undefined
   }
 }
 
@@ -28,7 +28,15 @@ export function newRequestId(): string {
  * `destination` is for tests that read the log.
  */
 export async function makeLogger(level: string, destination?: DestinationStream): Promise<FastifyBaseLogger> {
-  const options = { level, base: null, serializers: { err: stdSerializers.err } }
+  const options = {
+    level,
+    base: null,
+    serializers: { err: stdSerializers.err },
+    formatters: {
+      // The lines that Fastify writes itself have no event, "Server listening at …" for example.
+      log: (fields: Record<string, unknown>) => ({ event: 'fastify.message', ...fields }),
+    },
+  }
   const stream = destination ?? (process.stdout.isTTY ? await prettyStream() : undefined)
   const log: FastifyBaseLogger = stream === undefined ? pino(options) : pino(options, stream)
   return log
@@ -51,60 +59,44 @@ export class RequestLog extends LogController {
 
   override defaultErrorLog(): void {}
 
-  override requestCompleted(
-    error: Error | null | undefined,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): void {
-    logRequest(request, reply, error != null)
+  override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply) {
+    const { failure } = request
+    const fields = {
+      ...failure?.details,
+      method: request.method,
+      route: request.is404 ? null : (request.routeOptions.url ?? null),
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+      ...request.logFields,
+      aborted: error ? true : undefined,
+      code: failure?.code,
+      // A bug of ours: its stack is needed.
+      err: failure?.code === 'unexpected' ? failure.cause : undefined,
+    }
+    if (failure === undefined)
+      request.log.info({ event: 'request.completed', ...fields }, 'request completed')
+    else request.log[failure.logLevel]({ event: 'request.failed', ...fields }, 'request failed')
   }
 
   override streamError(err: Error, request: FastifyRequest): void {
-    logBrokenResponse(err, request)
+    request.log.error({ event: 'response.failed', err }, 'response could not be sent')
   }
 
   override writeHeadError(err: Error, request: FastifyRequest): void {
-    logBrokenResponse(err, request)
+    this.streamError(err, request)
   }
 
   override serializerError(err: Error, request: FastifyRequest): void {
-    logBrokenResponse(err, request)
+    this.streamError(err, request)
   }
-}
-
-function logRequest(request: FastifyRequest, reply: FastifyReply, aborted: boolean): void {
-  const { failure } = request
-  const line = {
-    method: request.method,
-    route: request.is404 ? null : (request.routeOptions.url ?? null),
-    status: reply.statusCode,
-    ms: Math.round(reply.elapsedTime),
-    ...request.logFields,
-    ...(aborted && { aborted }),
-  }
-  if (failure instanceof AppError) {
-    const { details, code } = failure
-    request.log[failure.logLevel]({ event: 'request.failed', ...details, ...line, code }, 'request failed')
-  } else if (failure instanceof Error) {
-    request.log.error({ event: 'request.failed', ...line, err: failure }, 'request failed')
-  } else {
-    request.log.info({ event: 'request.completed', ...line }, 'request completed')
-  }
-}
-
-function logBrokenResponse(err: Error, request: FastifyRequest): void {
-  request.log.error({ event: 'response.failed', err }, 'response could not be sent')
 }
 
 /** Gives each request its own `logFields`. */
-export const requestLogging = fp(
-  async (app) => {
-    app.decorateRequest('logFields')
-    app.decorateRequest('failure', undefined)
-    // A value given to decorateRequest would be one object for all requests.
-    app.addHook('onRequest', async (request) => {
-      request.logFields = {}
-    })
-  },
-  { name: 'request-logging' },
-)
+export const requestLogging = fp(async (app) => {
+  app.decorateRequest('logFields')
+  app.decorateRequest('failure', undefined)
+  // A value given to decorateRequest would be one object for all requests.
+  app.addHook('onRequest', async (request) => {
+    request.logFields = {}
+  })
+})

@@ -4,10 +4,11 @@ import fp from 'fastify-plugin'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** True from the moment shutdown starts: every request is still answered, but no connection is kept alive. */
+    /**
+     * True from the moment shutdown starts. Every request is still answered, but no connection is kept alive, and
+     * `/readyz` fails, so that load balancers stop sending requests before connections are refused.
+     */
     draining: boolean
-    /** Makes `/readyz` fail, so that load balancers stop sending requests before connections are refused. */
-    startDraining(): void
   }
 }
 
@@ -20,24 +21,16 @@ const MAX_DRAIN_MS = 9_000
 /** npm forwards a signal that the terminal has sent to the whole process group: the two are one request to stop. */
 const SAME_SIGNAL_MS = 500
 
-/**
- * Node waits at close for busy connections until their keep-alive timeout, so from the start of draining on each
- * response closes its connection.
- */
-export const draining = fp(
-  async (app) => {
-    let isDraining = false
-    app.decorate('draining', { getter: () => isDraining })
-    app.decorate('startDraining', () => {
-      isDraining = true
-    })
-    app.addHook('preClose', async () => app.startDraining())
-    app.addHook('onSend', async (_request, reply) => {
-      if (isDraining) reply.header('connection', 'close')
-    })
-  },
-  { name: 'draining' },
-)
+/** Makes each response close its connection while draining: Node would wait for the keep-alive timeout of busy ones. */
+export const draining = fp(async (app) => {
+  app.decorate('draining', false)
+  app.addHook('preClose', async () => {
+    app.draining = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (app.draining) reply.header('connection', 'close')
+  })
+})
 
 /**
  * `SIGTERM` and `SIGINT` stop the service: it becomes unready, answers what it has accepted, and exits 0. A second
@@ -45,29 +38,26 @@ export const draining = fp(
  */
 export function stopOnSignals(app: FastifyInstance, { abortCalls }: { abortCalls: () => void }): void {
   let firstAt: number | undefined
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      const at = performance.now()
-      if (firstAt === undefined) {
-        firstAt = at
-        void stop(app, signal, abortCalls)
-      } else if (at - firstAt > SAME_SIGNAL_MS) {
-        process.exit(1)
-      }
-    })
+  const onSignal = (signal: NodeJS.Signals) => {
+    const at = performance.now()
+    if (firstAt === undefined) {
+      firstAt = at
+      void stop(app, signal, abortCalls)
+    } else if (at - firstAt > SAME_SIGNAL_MS) {
+      process.exit(1)
+    }
   }
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
 }
 
 async function stop(app: FastifyInstance, signal: string, abortCalls: () => void): Promise<void> {
   app.log.info({ event: 'service.stopping', signal }, 'stopping: answering accepted requests')
-  app.startDraining()
+  app.draining = true
   setTimeout(abortCalls, ABORT_CALLS_MS).unref()
   await sleep(READINESS_GRACE_MS)
   try {
-    const drained = await Promise.race([
-      app.close().then(() => true),
-      sleep(MAX_DRAIN_MS - READINESS_GRACE_MS, false, { ref: false }),
-    ])
+    const timeout = sleep(MAX_DRAIN_MS - READINESS_GRACE_MS, false, { ref: false })
+    const drained = await Promise.race([app.close().then(() => true), timeout])
     app.log.info({ event: 'service.stopped', drained }, 'stopped')
   } catch (error) {
     // An error with a code comes from the environment; one without is a bug, and its stack is needed.

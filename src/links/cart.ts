@@ -14,35 +14,31 @@ export type LinkItems =
   | { readonly form: 'permalink'; readonly cart: Cart }
   | { readonly form: 'bare'; readonly sku: string }
 
-/**
- * Every product of a cart is a line of the session and a share of its metadata, and a link costs nothing to
- * write: without a bound, one long URL would be thousands of lines. Print and mail links stay far below this.
- */
+/** Every product is a line of the session: without a bound, one long URL would be thousands of lines. */
 export const MAX_CART_ITEMS = 100
 
 const PLAIN_TOKEN = /^[A-Za-z0-9._-]+$/
 const ENCODED_TOKEN = /^~[A-Za-z0-9_-]+$/
-const QUANTITY = /^[1-9][0-9]*$/
+const PAIR = /^([^:]*):([1-9][0-9]*)$/
 const CONTROL_CHARACTER = /\p{Cc}/u
 
-/**
- * A link that cannot be read, or that nobody should have made. The buyer is asked to get a new one; what exactly is
- * wrong is for the log and for the link maker, so `reason` must never hold a buyer's data.
- */
+/** A link that cannot be read or made. `reason` is for logs and the link's author: never a buyer's data. */
 export function malformedLink(reason: string): AppError {
   return new AppError('malformed-link', { details: { reason } })
 }
 
 /**
- * Reads the items segment of a `/buy` path, percent-decoded once. A segment with a `:` or a `,` is always read as a
- * permalink, so that a damaged one is not mistaken for an unknown sku; a sku with such a character has to come in its
- * `~` form. Everything else is one item.
+ * Reads the items segment of a `/buy` path, percent-decoded once. A segment with a `:` or a `,` is always
+ * read as a permalink, so that a damaged one is not mistaken for an unknown sku; a sku with such a character
+ * has to come in its `~` form. Everything else is one item.
  *
  * @throws AppError malformed-link
  * Source: UCP 2026-08-25, capability dev.ucp.shopping.permalink.
  */
 export function parseItems(pathSegment: string): LinkItems {
-  if (/[:,]/.test(pathSegment)) return { form: 'permalink', cart: parsePermalink(pathSegment) }
+  if (/[:,]/.test(pathSegment)) {
+    return { form: 'permalink', cart: makeCart(pathSegment.split(',').map(parsePair)) }
+  }
   if (pathSegment === '') throw malformedLink('no item')
   if (!isNameable(pathSegment)) throw malformedLink('item holds control characters')
   return { form: 'bare', sku: pathSegment.startsWith('~') ? decodeToken(pathSegment) : pathSegment }
@@ -53,11 +49,7 @@ export function formatItems(items: LinkItems): string {
   return items.form === 'bare' ? encodeSku(items.sku) : formatPermalink(items.cart)
 }
 
-/**
- * The canonical permalink of a cart: `item:quantity` pairs joined by commas, safe in a URL path.
- *
- * @throws AppError malformed-link where the items are no cart (see `makeCart`).
- */
+/** The canonical permalink of a cart, safe in a URL path: `tee:2,mug:1`. @throws AppError malformed-link */
 export function formatPermalink(cart: Cart): string {
   return makeCart(cart)
     .map(({ sku, quantity }) => `${encodeSku(sku)}:${quantity}`)
@@ -65,19 +57,17 @@ export function formatPermalink(cart: Cart): string {
 }
 
 /**
- * The canonical token of one sku, safe in a URL path: the sku itself where the standard allows it, its `~base64url`
- * form otherwise.
- *
+ * The canonical token of one sku, safe in a URL path: the sku itself where the standard allows it, its
+ * `~base64url` form otherwise.
  * @throws AppError malformed-link where no token could name the sku.
  */
 export function encodeSku(sku: string): string {
-  if (!isNameable(sku)) throw malformedLink('no link can name this sku')
+  if (!isNameable(sku)) throw malformedLink('the sku is empty or holds control characters')
   // Browsers and proxies take `.` and `..` as directories and remove them from the path.
-  const isDirectory = sku === '.' || sku === '..'
-  return PLAIN_TOKEN.test(sku) && !isDirectory ? sku : `~${Buffer.from(sku, 'utf8').toString('base64url')}`
+  return PLAIN_TOKEN.test(sku) && sku !== '.' && sku !== '..' ? sku : toToken(sku)
 }
 
-/** The items of the shortest link to a cart: one piece of one product needs no quantity. */
+/** The items of the shortest link to a cart: one unit of one product needs no quantity. */
 export function shortestItems(cart: Cart): LinkItems {
   const [first] = cart
   return cart.length === 1 && first?.quantity === 1
@@ -85,32 +75,23 @@ export function shortestItems(cart: Cart): LinkItems {
     : { form: 'permalink', cart }
 }
 
-/**
- * Path of the plain link to a cart: `/buy/tee` for one piece of one product, `/buy/tee:2,mug:1` for more.
- *
- * @throws AppError malformed-link
- */
+/** Path of the plain link to a cart: `/buy/tee` or `/buy/tee:2,mug:1`. @throws AppError malformed-link */
 export function buyPath(cart: Cart): string {
   return `/buy/${formatItems(shortestItems(cart))}`
-}
-
-/** Path of the product's own page. @throws AppError malformed-link where no path could name the sku. */
-export function productPath(sku: string): string {
-  return `/products/${encodeSku(sku)}`
 }
 
 /**
  * Sums the quantities of the same sku, in first-seen order.
  *
- * @throws AppError malformed-link for an empty cart, more than `MAX_CART_ITEMS` products, and quantities or sums that
- * are not whole numbers from 1 to `Number.MAX_SAFE_INTEGER`.
+ * @throws AppError malformed-link for an empty cart, more than `MAX_CART_ITEMS` products, and quantities or
+ * sums that are not whole numbers from 1 to `Number.MAX_SAFE_INTEGER`.
  */
 export function makeCart(items: Iterable<CartItem>): Cart {
   const quantities = new Map<string, number>()
   for (const { sku, quantity } of items) {
     const sum = (quantities.get(sku) ?? 0) + quantity
     if (quantity < 1 || !Number.isSafeInteger(quantity) || !Number.isSafeInteger(sum)) {
-      throw malformedLink('quantity is not a whole number that can be counted with')
+      throw malformedLink('quantity is not a whole number in the supported range')
     }
     quantities.set(sku, sum)
     if (quantities.size > MAX_CART_ITEMS) throw malformedLink('too many items')
@@ -119,31 +100,26 @@ export function makeCart(items: Iterable<CartItem>): Cart {
   return Array.from(quantities, ([sku, quantity]) => ({ sku, quantity }))
 }
 
-/** Whether a path can carry a sku, as itself or as a token: what was parsed can always be formatted again. */
+/** Whether a path can carry a sku, as itself or as a token. */
 function isNameable(sku: string): boolean {
   return sku !== '' && sku.isWellFormed() && !CONTROL_CHARACTER.test(sku)
 }
 
-function parsePermalink(segment: string): Cart {
-  return makeCart(segment.split(',').map(parsePair))
-}
-
 function parsePair(pair: string): CartItem {
-  const colon = pair.indexOf(':')
-  if (colon < 0) throw malformedLink('item without a quantity')
-  const token = pair.slice(0, colon)
-  const quantity = pair.slice(colon + 1)
-  if (!QUANTITY.test(quantity)) throw malformedLink('quantity is not a positive whole number')
+  const [, token, quantity] = PAIR.exec(pair) ?? []
+  if (token === undefined) throw malformedLink('item without a quantity of at least 1')
   return { sku: PLAIN_TOKEN.test(token) ? token : decodeToken(token), quantity: Number(quantity) }
 }
 
+function toToken(sku: string): string {
+  return `~${Buffer.from(sku).toString('base64url')}`
+}
+
 function decodeToken(token: string): string {
-  if (!ENCODED_TOKEN.test(token)) throw malformedLink('item is no token')
+  if (!ENCODED_TOKEN.test(token)) throw malformedLink('item is neither a plain sku nor a token')
   const sku = Buffer.from(token.slice(1), 'base64url').toString('utf8')
-  // Encoding again is the whole check: it differs for stray bits, lost characters and bytes that are no UTF-8.
-  if (`~${Buffer.from(sku, 'utf8').toString('base64url')}` !== token) {
-    throw malformedLink('item token is not canonical base64url of UTF-8')
-  }
+  // Encoding again is the whole check: it differs for stray bits, lost characters and invalid UTF-8.
+  if (toToken(sku) !== token) throw malformedLink('item token is not canonical base64url of UTF-8')
   if (!isNameable(sku)) throw malformedLink('item token holds control characters')
   return sku
 }

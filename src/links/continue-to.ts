@@ -1,14 +1,14 @@
-/** The longest link that mail programs carry; a longer path was not made by a shop. */
+/** In characters: mail programs do not carry longer links. */
 const MAX_LENGTH = 2048
 const FORBIDDEN = /[\\\s\p{Cc}\p{Z}]/u
 const SCHEME = /^\/[a-z][a-z0-9+.-]*:|:\/\//i
 
 /**
- * Turns a link's decoded `continue_to` into the canonical path and query to redirect to, or `undefined` where it is
- * not a plain path of our own origin (the link then works as if it had none). Redirect to the result, never to `raw`.
+ * The canonical path and query that a link's decoded `continue_to` redirects to; `undefined` where it is not
+ * a plain path of our own origin. Redirect to the result, never to `raw`.
  *
- * Paths under `/buy` are refused too: the buyer would be led from one link into the next, and one that looks harmless
- * could end in another sale. A fragment is dropped. Never throws. Source: UCP 2026-08-25, permalink.
+ * Paths under `/buy` are refused too, since a link could then open the checkout of another one. A fragment is
+ * dropped. Never throws. Source: UCP 2026-08-25, permalink.
  */
 export function resolveContinueTo(raw: string | undefined, publicUrl: URL): string | undefined {
   if (raw === undefined || raw.length > MAX_LENGTH || !raw.isWellFormed()) return undefined
@@ -21,7 +21,7 @@ export function resolveContinueTo(raw: string | undefined, publicUrl: URL): stri
   return leadsToBuy(url.pathname) ? undefined : canonical
 }
 
-/** Compares the path as the router will see it (`/%62uy` is `/buy`); true also where the router would refuse it. */
+/** Compares the path as the router sees it (`/%62uy` is `/buy`); true also where the router refuses it. */
 function leadsToBuy(pathname: string): boolean {
   try {
     return `${decodeURIComponent(pathname)}/`.startsWith('/buy/')

@@ -1,34 +1,22 @@
+import { isDeepStrictEqual } from 'node:util'
 import { buyPath, type Cart, makeCart, malformedLink, shortestItems } from './cart.ts'
 import { resolveContinueTo } from './continue-to.ts'
-import { SIGNATURE_PARAMETER } from './parameter-name.ts'
+import { PLAIN_ATTRIBUTION, SIGNATURE_PARAMETER } from './parameter-name.ts'
 import { type LinkParameters, type Pair, readParameters } from './parameters.ts'
-import { signedTerms, signLink } from './signature.ts'
+import { type SignedTerms, signedTerms, signLink } from './signature.ts'
 
-/** What a link maker may say about the buyer; quantities belong to the items. */
-export interface BuyerParameters {
-  readonly email?: string
-  readonly clientReferenceId?: string
-  readonly metadata?: Readonly<Record<string, string>>
-  /** `utm_source` and the like, by their plain names. */
-  readonly attribution?: Readonly<Record<string, string>>
-  /** A path of our own origin, where the buyer goes instead of straight to the checkout. */
-  readonly continueTo?: string
-}
+/** What a link may say about the buyer and the visit. */
+export type BuyerParameters = Partial<
+  Pick<LinkParameters, 'email' | 'clientReferenceId' | 'metadata' | 'attribution' | 'continueTo'>
+>
 
-/** Asks for a signed link, with terms that only such a link can carry. */
-export interface Signing {
+/** Asks for a signed link. `expiresAt` is rounded down to the second. */
+export interface Signing extends SignedTerms {
   /** The first one signs. */
   readonly secrets: readonly string[]
-  /** Integer cents for one unit; only with one product. */
-  readonly amount?: number
-  readonly customerId?: string
-  readonly userId?: string
-  /** Rounded down to the second. */
-  readonly expiresAt?: Date
-  readonly uses?: number
 }
 
-export interface LinkRequest {
+interface LinkRequest {
   readonly publicUrl: URL
   readonly items: Cart
   readonly parameters?: BuyerParameters
@@ -45,31 +33,30 @@ export const LINK_BUDGETS = {
   email: 2048,
 } as const
 
-/** The attribution parameters that a link spells by their plain names; others take the standard's `attribution/`. */
-const PLAIN_ATTRIBUTION = /^(?:utm_(?:source|medium|campaign|term|content)|ref)$/
-
 /**
- * The shortest link that says all this, in canonical form: `/buy/tee` for one piece of one product, `/buy/tee:2` and
- * `/buy/tee:2,mug:1` for more. It holds only characters that mail tools and chat programs do not change, and never ends
- * in punctuation that they would cut off.
+ * The shortest link that says all this, in canonical form: `/buy/tee` for one unit of one product,
+ * `/buy/tee:2` and `/buy/tee:2,mug:1` for more. It holds only characters that mail tools and chat programs do
+ * not change, and never ends in punctuation that they would cut off.
  *
  * @throws AppError malformed-link where the service would drop a part of it on reading.
  */
 export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRequest): string {
   const cart = makeCart(items)
-  const pairs = [...buyerPairs(parameters), ...(signing ? termPairs(signing) : []), ...visitPairs(parameters)]
+  const pairs = toPairs(parameters, signing)
   const link = { items: shortestItems(cart), parameters: readParameters(pairs) }
   refuseDropped(parameters, link.parameters, publicUrl)
   if (signing) {
-    // Terms that contradict each other would make a link that nobody can use: the maker gets the error, not the buyer.
+    // Terms that contradict each other are an error for the link's author here, not for the buyer later.
     signedTerms(link)
     pairs.push([SIGNATURE_PARAMETER, signLink(link, signing.secrets)])
   }
   const query = pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&')
-  return endPlainly(`${publicUrl.origin}${buyPath(cart)}${query === '' ? '' : `?${query}`}`)
+  const url = `${publicUrl.origin}${buyPath(cart)}${query === '' ? '' : `?${query}`}`
+  // Mail programs take punctuation at the end of a link for the end of the sentence around it.
+  return url.replace(/[._~/-]$/, percent)
 }
 
-/** How many characters a link has, and which budgets it keeps: `print` for QR codes, `campaign` for SMS, `email`. */
+/** How many characters a link has, and which of the `LINK_BUDGETS` it keeps. */
 export function lengthBudget(link: string) {
   const characters = link.length
   return {
@@ -80,44 +67,35 @@ export function lengthBudget(link: string) {
   }
 }
 
-function buyerPairs({ email, clientReferenceId, metadata = {} }: BuyerParameters): Pair[] {
-  const pairs: Pair[] = Object.entries(metadata).map(([key, value]) => [`metadata_${key}`, value])
-  pairs.sort(([a], [b]) => (a < b ? -1 : 1))
-  if (clientReferenceId !== undefined) pairs.unshift(['client_reference_id', clientReferenceId])
-  if (email !== undefined) pairs.unshift(['buyer/email', email])
-  return pairs
+function toPairs(
+  { email, clientReferenceId, metadata = {}, attribution = {}, continueTo }: BuyerParameters,
+  { amount, customerId, userId, expiresAt, uses }: SignedTerms = {},
+): Pair[] {
+  const parameters: readonly (readonly [name: string, value: string | number | undefined])[] = [
+    ['buyer/email', email],
+    ['client_reference_id', clientReferenceId],
+    ...Object.entries(metadata)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, value]): Pair => [`metadata_${key}`, value]),
+    ['amount', amount],
+    ['customer_id', customerId],
+    ['user_id', userId],
+    ['expires_at', expiresAt && Math.floor(expiresAt.getTime() / 1000)],
+    ['uses', uses],
+    ...Object.entries(attribution).map(
+      ([key, value]): Pair => [PLAIN_ATTRIBUTION.test(key) ? key : `attribution/${key}`, value],
+    ),
+    ['continue_to', continueTo],
+  ]
+  return parameters.flatMap(([name, value]): Pair[] => (value === undefined ? [] : [[name, String(value)]]))
 }
 
-function termPairs({ amount, customerId, userId, expiresAt, uses }: Signing): Pair[] {
-  const pairs: Pair[] = []
-  if (amount !== undefined) pairs.push(['amount', String(amount)])
-  if (customerId !== undefined) pairs.push(['customer_id', customerId])
-  if (userId !== undefined) pairs.push(['user_id', userId])
-  if (expiresAt !== undefined) pairs.push(['expires_at', String(Math.floor(expiresAt.getTime() / 1000))])
-  if (uses !== undefined) pairs.push(['uses', String(uses)])
-  return pairs
-}
-
-function visitPairs({ attribution = {}, continueTo }: BuyerParameters): Pair[] {
-  const pairs: Pair[] = Object.entries(attribution).map(([key, value]) => [
-    PLAIN_ATTRIBUTION.test(key) ? key : `attribution/${key}`,
-    value,
-  ])
-  if (continueTo !== undefined) pairs.push(['continue_to', continueTo])
-  return pairs
-}
-
-/** RFC 3986's unreserved characters and the slash stay, the rest is escaped: `'()*` end links in mail programs. */
+/** All but the slash and RFC 3986's unreserved characters is escaped: `'()*` end links in mail programs. */
 function encode(text: string): string {
   if (!text.isWellFormed()) throw malformedLink('a parameter is not valid text')
   return encodeURIComponent(text)
     .replace(/[!'()*]/g, percent)
     .replaceAll('%2F', '/')
-}
-
-/** Mail programs take a full stop at the end of a link for the end of the sentence around it. */
-function endPlainly(link: string): string {
-  return link.replace(/[._~/-]$/, percent)
 }
 
 function percent(character: string): string {
@@ -129,8 +107,8 @@ function refuseDropped(wanted: BuyerParameters, read: LinkParameters, publicUrl:
   const dropped = {
     email: wanted.email !== read.email,
     client_reference_id: wanted.clientReferenceId !== read.clientReferenceId,
-    metadata: !sameEntries(wanted.metadata, read.metadata),
-    attribution: !sameEntries(wanted.attribution, read.attribution),
+    metadata: !isDeepStrictEqual({ ...wanted.metadata }, { ...read.metadata }),
+    attribution: !isDeepStrictEqual({ ...wanted.attribution }, { ...read.attribution }),
     continue_to:
       continueTo !== read.continueTo ||
       (continueTo !== undefined && resolveContinueTo(continueTo, publicUrl) === undefined),
@@ -138,12 +116,4 @@ function refuseDropped(wanted: BuyerParameters, read: LinkParameters, publicUrl:
   for (const [name, isDropped] of Object.entries(dropped)) {
     if (isDropped) throw malformedLink(`${name} cannot be used in a link`)
   }
-}
-
-function sameEntries(
-  wanted: Readonly<Record<string, string>> = {},
-  read: Readonly<Record<string, string>>,
-): boolean {
-  const entries = Object.entries(wanted)
-  return entries.length === Object.keys(read).length && entries.every(([key, value]) => read[key] === value)
 }

@@ -1,57 +1,44 @@
 /** Name of the query parameter that carries the signature. */
 export const SIGNATURE_PARAMETER = 'link_signature'
 
-/** The names under which a parameter may come, by its canonical name. */
-const ALIASES: Readonly<Record<string, readonly string[]>> = {
-  quantity: ['quantity', 'qty'],
-  'buyer/email': ['buyer/email', 'prefilled_email', 'customer_email', 'email', 'checkout[email]'],
-  client_reference_id: ['client_reference_id', 'reference_id'],
-  continue_to: ['continue_to'],
-  [SIGNATURE_PARAMETER]: [SIGNATURE_PARAMETER],
-  amount: ['amount'],
-  customer_id: ['customer_id'],
-  user_id: ['user_id'],
-  expires_at: ['expires_at'],
-  uses: ['uses'],
-  'attribution/utm_source': ['utm_source'],
-  'attribution/utm_medium': ['utm_medium'],
-  'attribution/utm_campaign': ['utm_campaign'],
-  'attribution/utm_term': ['utm_term'],
-  'attribution/utm_content': ['utm_content'],
-  'attribution/ref': ['ref'],
+/**
+ * Parameters of the sale itself, each with its aliases. These and `metadata_…` are what a signature covers;
+ * it does not cover attribution, since mail tools append that to links.
+ */
+const SALE_PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  quantity: ['qty'],
+  'buyer/email': ['prefilled_email', 'customer_email', 'email', 'checkout[email]'],
+  client_reference_id: ['reference_id'],
+  amount: [],
+  customer_id: [],
+  user_id: [],
+  expires_at: [],
+  uses: [],
 }
 
 const CANONICAL = new Map(
-  Object.entries(ALIASES).flatMap(([canonical, aliases]) =>
-    aliases.map((alias) => [alias, canonical] as const),
+  Object.entries({ ...SALE_PARAMETERS, continue_to: [], [SIGNATURE_PARAMETER]: [] }).flatMap(
+    ([canonical, aliases]) => [canonical, ...aliases].map((name) => [name, canonical] as const),
   ),
 )
+
+/** The attribution parameters that may be spelled without the standard's `attribution/`. */
+export const PLAIN_ATTRIBUTION = /^(utm_(?:source|medium|campaign|term|content)|ref)$/
 
 const KEYED_FORMS: readonly (readonly [pattern: RegExp, prefix: string])[] = [
   [/^metadata_(.+)$/su, 'metadata_'],
   [/^metadata\[([^[\]]+)\]$/u, 'metadata_'],
   [/^checkout\[custom\]\[([^[\]]+)\]$/u, 'metadata_'],
   [/^attribution\/([A-Za-z0-9_.-]+)$/u, 'attribution/'],
+  [PLAIN_ATTRIBUTION, 'attribution/'],
 ]
 
-/** Parameters of the sale itself. Attribution is left out, since mail tools append it to links that they send. */
-const SALE_NAMES: ReadonlySet<string> = new Set([
-  'quantity',
-  'buyer/email',
-  'client_reference_id',
-  'amount',
-  'customer_id',
-  'user_id',
-  'expires_at',
-  'uses',
-])
-
 /**
- * The one name of a parameter, whatever alias it came under: `metadata_KEY` and `attribution/KEY` for the open-ended
- * ones, `undefined` for everything that a buy link has no use for.
+ * The one name of a parameter, whatever alias it came under: `metadata_KEY` and `attribution/KEY` for the
+ * open-ended ones, `undefined` for those that a buy link does not use.
  *
- * A leading slash is dropped, as the permalink standard's names are JSON Pointers; so is the `amp;` that remains of a
- * `&amp;` that was escaped once too often.
+ * A leading slash is dropped, as the permalink standard's names are JSON Pointers; so is the `amp;` that
+ * remains of a `&amp;` that was escaped once too often.
  */
 export function canonicalName(name: string): string | undefined {
   const bare = name.replace(/^(?:amp;)+/i, '').replace(/^\//, '')
@@ -66,5 +53,5 @@ export function canonicalName(name: string): string | undefined {
 
 /** Whether a signature covers this canonical name: what is sold, to whom, for how much, until when. */
 export function isCovered(canonical: string): boolean {
-  return SALE_NAMES.has(canonical) || canonical.startsWith('metadata_')
+  return Object.hasOwn(SALE_PARAMETERS, canonical) || canonical.startsWith('metadata_')
 }

@@ -11,23 +11,13 @@ import { hasPlaceholder } from './placeholders.ts'
 /** One `name=value` of a query or a form, decoded. */
 export type Pair = readonly [name: string, value: string]
 
-/** How many the buyer asked for; whether the product allows as many is for the catalog to say. */
-export type QuantityParameter =
-  | { readonly kind: 'absent' }
+/** How many units the link asks for; the product's limits are checked later. */
+type QuantityParameter =
+  | { readonly kind: 'absent' | 'invalid' }
   | { readonly kind: 'given'; readonly value: number }
-  | { readonly kind: 'invalid' }
 
-/** In place of two different values of one parameter. It is no signature, number, id or time, so it passes no check. */
+/** Stands for two different values of one parameter. No signature, number, id or time: it passes no check. */
 export const CONFLICTING = 'conflicting'
-
-/** Parameters that count only in a link whose signature was verified, unchecked; `signedTerms` reads them. */
-export interface SignedParameters {
-  readonly amount?: string
-  readonly customerId?: string
-  readonly userId?: string
-  readonly expiresAt?: string
-  readonly uses?: string
-}
 
 /** What a buy link's query and form say, each part checked and without what cannot be used. */
 export interface LinkParameters {
@@ -36,37 +26,33 @@ export interface LinkParameters {
   readonly clientReferenceId?: string
   /** The URL's `metadata_…`, without prefixes. No prototype, keys sorted. */
   readonly metadata: Readonly<Record<string, string>>
-  /** `utm_…`, `ref` and the standard's `attribution/…` under their plain names. No prototype, keys sorted. */
+  /** `utm_…`, `ref` and `attribution/…` under their plain names. No prototype, keys sorted. */
   readonly attribution: Readonly<Record<string, string>>
   /** Decoded, not yet checked: see `resolveContinueTo`. */
   readonly continueTo?: string
-  /** Not to be used: `signedTerms` reads it once the signature was verified. */
-  readonly signed: SignedParameters
+  /** Unchecked: only `signedTerms` may read it, once the signature was verified. */
+  readonly signed: Readonly<
+    Partial<Record<'amount' | 'customerId' | 'userId' | 'expiresAt' | 'uses', string>>
+  >
   /** `CONFLICTING` where the link carries two. */
   readonly signature?: string
-  /**
-   * Every parameter that a signature covers, by canonical name, with all its values as decoded: also the bad ones
-   * and the contradictory ones, so that adding one of those is noticed. Names and values are sorted.
-   */
+  /** What a signature covers: all values by canonical name, also invalid and contradictory ones. Sorted. */
   readonly covered: ReadonlyMap<string, readonly string[]>
 }
 
-/**
- * No legitimate link comes near this many; it bounds the work that one request can ask for. Later pairs are not read,
- * so for a signed link they count as absent.
- */
+/** No legitimate link has nearly as many; it bounds the work of one request. Later pairs are not read. */
 export const MAX_PAIRS = 256
 
 const WHOLE_NUMBER = /^(?:0|[1-9][0-9]*)$/
 const CLIENT_REFERENCE_ID = /^[A-Za-z0-9_-]{1,200}$/
-/** Line breaks forge log lines and cells; U+FFFD is what is left of bytes that were no UTF-8. */
+/** Line breaks could forge log lines; U+FFFD is what a decoder makes of invalid UTF-8. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\uFFFD]/u
 
 /** RFC 5321 4.5.3.1: a path holds 256 octets, two of them the angle brackets. */
 const MAX_EMAIL_LENGTH = 254
 /** RFC 5321 4.5.3.1.1. */
 const MAX_LOCAL_LENGTH = 64
-/** The HTML standard's rule for `<input type=email>`, with a dot in the domain and no stray dots before the `@`. */
+/** As for HTML's `<input type=email>`, but with a dot in the domain and no dots in a row or at the ends. */
 const EMAIL_LOCAL = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/
 const EMAIL_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
 
@@ -74,19 +60,20 @@ const EMAIL_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
 type Given = ReadonlyMap<string, ReadonlySet<string>>
 
 /**
- * Splits a raw query string and a urlencoded body into pairs, the query's first, at most `MAX_PAIRS`. Bad percent escapes
- * stay as they are, bytes that are no UTF-8 become U+FFFD. Never throws.
+ * Splits a raw query string and a urlencoded body into pairs, the query's first, at most `MAX_PAIRS`. Invalid
+ * percent escapes stay as they are, invalid UTF-8 becomes U+FFFD. Never throws.
  * Source: WHATWG URL, application/x-www-form-urlencoded.
  */
 export function queryPairs(rawQuery: string, body = ''): Pair[] {
-  const query = splitPairs(rawQuery.startsWith('?') ? rawQuery.slice(1) : rawQuery, MAX_PAIRS)
-  return body === '' ? query : [...query, ...splitPairs(body, MAX_PAIRS - query.length)]
+  const query = splitPairs(rawQuery.replace(/^\?/, ''), MAX_PAIRS)
+  return [...query, ...splitPairs(body, MAX_PAIRS - query.length)]
 }
 
 /**
- * Reads pairs as one set: neither their order nor the alias of a name decides anything. Equal values count once,
- * different ones make the parameter count as absent. So do placeholders that a mail tool left unfilled and empty values,
- * except for the quantity, where guessing would sell the wrong number. Bad values are dropped, never cut. Never throws.
+ * Reads pairs as one set: neither their order nor the alias of a name matters. Equal values count once;
+ * different ones make the parameter absent. Empty values and placeholders that a mail tool left unfilled are
+ * absent too, except for the quantity, where guessing would sell the wrong number. Invalid values are
+ * dropped, never cut. Never throws.
  */
 export function readParameters(pairs: Iterable<Pair>): LinkParameters {
   const given = collect(pairs)
@@ -110,8 +97,8 @@ export function readParameters(pairs: Iterable<Pair>): LinkParameters {
 }
 
 /**
- * What a link says, as the fields of a form that is posted to the same link: all that a signature covers, unchanged, so
- * that it stays valid, and the attribution. `readParameters` reads them back as the same parameters, without `continueTo`.
+ * The fields of a form that is posted to the same link: all that a signature covers, unchanged, and the
+ * attribution. `readParameters` reads them back as the same parameters, without `continueTo`.
  */
 export function formFields({ covered, attribution, signature }: LinkParameters): Pair[] {
   return [
@@ -122,7 +109,6 @@ export function formFields({ covered, attribution, signature }: LinkParameters):
 }
 
 function splitPairs(text: string, limit: number): Pair[] {
-  if (text === '') return []
   return text.split('&', limit).flatMap((piece) => [...new URLSearchParams(piece)])
 }
 
@@ -131,26 +117,22 @@ function collect(pairs: Iterable<Pair>): Given {
   for (const [name, text] of pairs) {
     const canonical = canonicalName(name)
     if (canonical === undefined) continue
-    // Restored before it is compared or signed, so that a mail tool's `+` for `%2B` changes neither.
+    // Before it is compared or signed, so that a mail tool's `+` for `%2B` changes neither.
     const value = canonical === 'buyer/email' ? restoreEmail(text) : text
-    const values = given.get(canonical)
-    if (values === undefined) given.set(canonical, new Set([value]))
-    else values.add(value)
+    given.set(canonical, (given.get(canonical) ?? new Set()).add(value))
   }
   return given
 }
 
-/** The one value that was meant under a name: `undefined` where there is none, an unusable one, or two that differ. */
+/** The one value under a name; `undefined` where there is none, an unusable one, or two that differ. */
 function singleValue(
   given: Given,
   name: string,
   isUsable: (value: string) => boolean = () => true,
 ): string | undefined {
-  const values = [...(given.get(name) ?? [])]
-  const meant = values.filter(
-    (value) => value.trim() !== '' && !value.includes('\uFFFD') && !hasPlaceholder(value),
+  const [value, ...more] = [...(given.get(name) ?? [])].filter(
+    (text) => text.trim() !== '' && !text.includes('\uFFFD') && !hasPlaceholder(text),
   )
-  const [value, ...more] = meant
   return value !== undefined && more.length === 0 && isUsable(value) ? value : undefined
 }
 
@@ -197,10 +179,7 @@ function readCovered(given: Given): ReadonlyMap<string, readonly string[]> {
   return new Map(names.map((name) => [name, [...(given.get(name) ?? [])].sort()]))
 }
 
-/**
- * Whether a payment page will surely accept this email. Strict on purpose: one that is left out costs the buyer some
- * typing, one that the payment API refuses costs the sale.
- */
+/** Strict: an email that is left out costs the buyer some typing, one that Dots refuses costs the sale. */
 function isEmail(text: string): boolean {
   if (text.length > MAX_EMAIL_LENGTH) return false
   const [local = '', domain = '', ...more] = text.split('@')
@@ -209,7 +188,7 @@ function isEmail(text: string): boolean {
   return labels.length >= 2 && labels.every((label) => EMAIL_LABEL.test(label))
 }
 
-/** Trims an email; a blank before the `@`, which no email has, is a plus that a query decoder turned into a blank. */
+/** Trims an email, and turns blanks before the `@` back into the `+` that a query decoder has changed. */
 function restoreEmail(text: string): string {
   const trimmed = text.trim()
   const at = trimmed.indexOf('@')

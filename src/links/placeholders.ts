@@ -1,7 +1,4 @@
-/**
- * Placeholders that mail and advertising tools fill in, and leave unchanged where they know no value. These are never
- * literal text, wherever they occur in a value.
- */
+/** Placeholders that mail and advertising tools leave unchanged where they know no value. */
 const ANYWHERE: readonly (readonly [open: string, close: string])[] = [
   ['{{', '}}'], // Handlebars and Liquid: {{email}}, {{ contact.email }}
   ['{%', '%}'], // Liquid, Jinja: {% if … %}
@@ -11,7 +8,7 @@ const ANYWHERE: readonly (readonly [open: string, close: string])[] = [
   ['${', '}'], // template literals: ${email}
 ]
 
-/** These could be literal text inside a longer value (JSON, a discount of 20%), so they count only as a whole value. */
+/** These could be literal text in a longer value (JSON, `20% off, 30% off`): only a whole value counts. */
 const WHOLE_VALUE = [
   /^\{[\w .:|-]+\}$/, // {email}
   /^\[\[[^[\]]*\]\]$/, // [[email]]
@@ -27,7 +24,7 @@ export function hasPlaceholder(value: string): boolean {
   )
 }
 
-/** Not a pattern, since `\{\{.*\}\}` takes quadratic time on a value full of openings. */
+/** Not a regular expression, since `\{\{.*\}\}` takes quadratic time on a value full of openings. */
 function encloses(text: string, open: string, close: string): boolean {
   const start = text.indexOf(open)
   return start >= 0 && text.includes(close, start + open.length)

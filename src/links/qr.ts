@@ -2,20 +2,19 @@ import { correction, generate } from 'lean-qr'
 import { toPngBuffer } from 'lean-qr/extras/node_export'
 import { toSvgSource } from 'lean-qr/extras/svg'
 
-/** A sheet that was folded or rained on still scans: 15 % of the code may be lost. */
+/** Still scans where up to 15 % of the code is damaged. */
 const options = { minCorrectionLevel: correction.M }
-/** ISO/IEC 18004 asks for four modules of quiet around the code. */
-const QUIET_MODULES = 4
-/** Pixels a module: a code of a usual link comes out at 300 to 400 pixels, sharp on a poster at any scale. */
+/** ISO/IEC 18004 asks for an empty border of four modules. */
+const padding = { padX: 4, padY: 4 }
+/** Pixels per module: a usual link becomes 300 to 400 pixels wide. */
 const PNG_SCALE = 10
 
-/** The link as a QR code (ISO/IEC 18004), black on white, as SVG text. Throws an Error beyond what a code can hold. */
+/** The link as a QR code (ISO/IEC 18004) in SVG. Throws an Error for a link that is too long for a code. */
 export function qrSvg(link: string): string {
   return toSvgSource(generate(link, options), {
+    ...padding,
     on: 'black',
     off: 'white',
-    padX: QUIET_MODULES,
-    padY: QUIET_MODULES,
     xmlDeclaration: true,
   })
 }
@@ -23,10 +22,9 @@ export function qrSvg(link: string): string {
 /** The same as a PNG image. */
 export function qrPng(link: string): Uint8Array {
   return toPngBuffer(generate(link, options), {
+    ...padding,
     on: [0, 0, 0, 255],
     off: [255, 255, 255, 255],
-    padX: QUIET_MODULES,
-    padY: QUIET_MODULES,
     scale: PNG_SCALE,
   })
 }

@@ -2,10 +2,10 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { formatItems, type LinkItems, malformedLink } from './cart.ts'
 import type { LinkParameters } from './parameters.ts'
 
-/** Changed with the shape of the covered text, so that a signature is never valid for a text of another shape. */
+/** Must change with the format of the covered text: no signature may be valid for another format. */
 const COVERED_VERSION = 'dots-buy-links/signed-link/1'
 
-/** 96 bits of a hash: only the merchant makes signed links, so nothing but chance could make two ids collide. */
+/** 96 bits: only the merchant makes signed links, so nobody searches for a collision. */
 const LINK_ID_LENGTH = 16
 
 /** A link as it is read: what its path names, and what its query says. */
@@ -26,9 +26,8 @@ export interface SignedTerms {
 }
 
 /**
- * The signature of a link: HMAC-SHA256 under the first secret, base64url. Its last character is always a letter
- * or a digit, so no mail program takes it for punctuation.
- *
+ * The signature of a link: HMAC-SHA256 under the first secret, base64url. Its last character is always a
+ * letter or a digit, so no mail program takes it for punctuation.
  * @throws AppError malformed-link where there is no secret.
  */
 export function signLink(link: ReadLink, secrets: readonly string[]): string {
@@ -38,8 +37,8 @@ export function signLink(link: ReadLink, secrets: readonly string[]): string {
 }
 
 /**
- * Whether the merchant signed this link. A signature that no secret made is `invalid`, also where signing is switched
- * off: its terms can no longer be trusted. Takes constant time for each secret.
+ * Whether the merchant signed this link. Where no secrets are set, every signature is `invalid`. Takes
+ * constant time for each secret.
  */
 export function verifySignature(
   link: ReadLink,
@@ -50,27 +49,26 @@ export function verifySignature(
   const text = coveredText(link)
   // The texts are compared, not the bytes that they encode: base64 has several texts for the same bytes.
   const given = Buffer.from(signature, 'utf8')
-  let valid = false
-  for (const secret of secrets) {
+  const matching = secrets.filter((secret) => {
     const expected = Buffer.from(mac(text, secret), 'utf8')
-    if (secret !== '' && given.length === expected.length && timingSafeEqual(given, expected)) valid = true
-  }
-  return valid ? 'valid' : 'invalid'
+    return secret !== '' && given.length === expected.length && timingSafeEqual(given, expected)
+  })
+  return matching.length > 0 ? 'valid' : 'invalid'
 }
 
 /**
- * A public id of a signed link, 16 URL-safe characters, the same whichever secret signed it and whatever attribution
- * was appended. Meaningful only where `verifySignature` returned `valid`.
+ * A public id of a signed link, 16 URL-safe characters, the same whichever secret signed it and whatever
+ * attribution was appended. Meaningful only where `verifySignature` returned `valid`.
  */
 export function linkId(link: ReadLink): string {
   return createHash('sha256').update(coveredText(link), 'utf8').digest('base64url').slice(0, LINK_ID_LENGTH)
 }
 
 /**
- * Reads what a signed link sets. To be called only where `verifySignature` returned `valid`; the caller compares
- * `expiresAt` with its clock.
+ * Reads what a signed link sets. To be called only where `verifySignature` returned `valid`; the caller
+ * compares `expiresAt` with its clock.
  *
- * @throws AppError malformed-link for terms that make no sense: selling on other terms would hide the maker's mistake.
+ * @throws AppError malformed-link for invalid terms: ignoring them would hide a mistake of the link's author.
  */
 export function signedTerms({ items, parameters }: ReadLink): SignedTerms {
   const { amount, customerId, userId, expiresAt, uses } = parameters.signed
@@ -90,9 +88,8 @@ export function signedTerms({ items, parameters }: ReadLink): SignedTerms {
 }
 
 /**
- * The text that is signed. `tee?quantity=2` and `tee:2` have different texts: they are answered differently, and a
- * signature valid for both would need a rule for a quantity in the query beside one in the path. The two spellings of
- * one sku, and the aliases of one parameter, have the same text.
+ * The text that is signed. The two spellings of one sku, and the aliases of one parameter, have the same
+ * text; `tee?quantity=2` and `tee:2` have not, since they are answered differently.
  */
 function coveredText({ items, parameters }: ReadLink): string {
   return JSON.stringify([COVERED_VERSION, formatItems(items), [...parameters.covered]])

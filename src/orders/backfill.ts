@@ -178,7 +178,8 @@ export function backfillService(options: BackfillOptions) {
       id: own.checkoutId,
       items: soldItems(catalog.current, own.cart, own.amountTotal),
       amountTotal: own.amountTotal,
-      currency: DEFAULT_CURRENCY,
+      // Sessions carry no currency, so it is that of the products today.
+      currency: catalog.current.find(own.cart[0]?.sku ?? '')?.currency ?? DEFAULT_CURRENCY,
       link: buyPath(own.cart),
       linkId: own.linkId ?? null,
       clientReferenceId: session.client_reference_id ?? null,

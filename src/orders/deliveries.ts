@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 import type { Log } from '../errors.ts'
 import type { Store } from '../store/open-store.ts'
 import type { Announcement } from '../store/outbox.ts'
-import { Loop } from './loop.ts'
+import { backgroundLoop } from './loop.ts'
 
 /** Seconds after which an announcement is sent again: Svix's schedule (docs.svix.com/retries). After the last it has failed. */
 const RETRY_SECONDS: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]
@@ -50,7 +50,7 @@ export function deliveryService(options: DeliveriesOptions) {
     headersTimeout: RESPONSE_TIMEOUT_MS,
     bodyTimeout: RESPONSE_TIMEOUT_MS,
   })
-  const loop = new Loop({ name: 'deliveries', everyMs, log, run: deliverDue })
+  const loop = backgroundLoop({ name: 'deliveries', everyMs, log, run: deliverDue })
 
   /** Sends what is due, until nothing is left or `signal` says stop. @throws StoreError */
   async function deliverDue(signal: AbortSignal): Promise<void> {
@@ -113,9 +113,9 @@ export function deliveryService(options: DeliveriesOptions) {
   }
 
   return {
-    start: () => loop.start(),
+    start: loop.start,
     /** Sends what was just written to the outbox. */
-    runNow: () => loop.runNow(),
+    runNow: loop.runNow,
     /** Ends after the requests under way have had a moment; what they did not finish is sent again after the restart. */
     async stop() {
       const stopped = loop.stop()

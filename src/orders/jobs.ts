@@ -1,47 +1,35 @@
 import type { Log } from '../errors.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { Events } from './events.ts'
-import { Loop } from './loop.ts'
-import type { SweepOutcome } from './sweep.ts'
+import { backgroundLoop } from './loop.ts'
+import type { Sweep } from './sweep.ts'
 
-/** How often the background jobs run. The defaults are for production; tests have less time. */
-export interface JobsPace {
-  sweepEveryMs: number
-  eventsEveryMs: number
-  deliverEveryMs: number
-  /** Most calls to Dots in a minute that the sweep makes. */
-  callsPerMinute: number
-  /** Seconds between the attempts to announce an order. */
-  retrySeconds?: readonly number[]
-}
-
-export const JOBS_PACE: JobsPace = {
+/** How often the background jobs run in production; tests have less time. */
+export const JOBS_PACE = {
   sweepEveryMs: 60_000,
   eventsEveryMs: 5_000,
   deliverEveryMs: 5_000,
+  /** Most calls to Dots that the sweep makes. */
   callsPerMinute: 60,
 }
+/** `retrySeconds`: between the attempts to announce an order. */
+export type JobsPace = typeof JOBS_PACE & { retrySeconds?: readonly number[] }
 
 interface JobsOptions {
   deliveries: Deliveries
   events: Events
-  sweep: (signal: AbortSignal) => Promise<SweepOutcome>
+  sweep: Sweep
   log: Log
   pace: JobsPace
 }
 
 /** Everything that makes a payment known without the buyer: events, the sweep, announcements. */
 export function backgroundJobs({ deliveries, events, sweep, log, pace }: JobsOptions) {
-  const loops = [
-    new Loop({ name: 'events', everyMs: pace.eventsEveryMs, log, run: events.processDue }),
-    new Loop({
-      name: 'sweep',
-      everyMs: pace.sweepEveryMs,
-      log,
-      run: async (signal) => void (await sweep(signal)),
-    }),
+  const jobs = [
+    deliveries,
+    backgroundLoop({ name: 'events', everyMs: pace.eventsEveryMs, log, run: events.processDue }),
+    backgroundLoop({ name: 'sweep', everyMs: pace.sweepEveryMs, log, run: sweep }),
   ]
-  const jobs = [deliveries, ...loops]
   return {
     start() {
       for (const job of jobs) job.start()

@@ -5,6 +5,7 @@ import type { Session } from '../dots/messages.ts'
 import type { Log } from '../errors.ts'
 import type { Checkout } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
+import { COMPLETED } from '../store/outbox.ts'
 import type { Deliveries } from './deliveries.ts'
 
 interface SettleOptions {
@@ -63,7 +64,12 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
       amountMismatch,
       announcement: amountMismatch
         ? undefined
-        : { id: announcementId(checkout.id), body: announcementBody(checkout, session, completedAt), state },
+        : {
+            id: announcementId(checkout.id),
+            type: COMPLETED,
+            body: announcementBody(checkout, session, completedAt),
+            state,
+          },
       salesLimits: salesLimitsOf(checkout),
     })
     if (result.outcome !== 'recorded') {
@@ -140,7 +146,7 @@ function announcementId(checkoutId: string): string {
 /** The exact text that is announced of a paid checkout. `customer_email` is the one that Dots knows after payment. */
 function announcementBody(checkout: Checkout, session: Session, completedAt: string): string {
   return JSON.stringify({
-    type: 'checkout.completed',
+    type: COMPLETED,
     timestamp: completedAt,
     data: {
       checkout_id: checkout.id,

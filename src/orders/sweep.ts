@@ -39,8 +39,7 @@ interface SweepOptions {
   now: () => Date
 }
 
-/** `busy`: another process has the lease. */
-export type SweepOutcome = 'swept' | 'busy' | 'stopped'
+export type Sweep = ReturnType<typeof sweepService>
 
 /** What finds the payments that neither the buyer's return nor an event has told of. */
 export function sweepService({ store, dots, settle, lease, backfill, log, now }: SweepOptions) {
@@ -51,13 +50,13 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now }:
   const isLongExpired = ({ expiresAt }: Checkout) => (expiresAt ?? '') < ago(DAY_MS)
 
   /**
-   * One run: checks the checkouts that should have ended, and looks for lost ones in Dots' list. Where Dots does not
-   * answer, the run ends and the next one continues.
+   * One run, unless another process has the lease: checks the checkouts that should have ended, and looks for lost ones
+   * in Dots' list. Where Dots does not answer, the run ends and the next one continues.
    *
    * @throws StoreError
    */
-  async function sweep(signal: AbortSignal): Promise<SweepOutcome> {
-    if (!(await lease.acquire())) return 'busy'
+  async function sweep(signal: AbortSignal): Promise<void> {
+    if (!(await lease.acquire())) return
     try {
       await events.prune(ago(KEEP_EVENTS_MS))
       await savedCarts.prune(ago(KEEP_SAVED_CARTS_MS))
@@ -71,7 +70,6 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now }:
     } finally {
       await lease.release()
     }
-    return signal.aborted ? 'stopped' : 'swept'
   }
 
   /**

@@ -6,13 +6,9 @@ import { type OrderSummary, orderSummary } from './order-summary.ts'
 import { text } from './text.ts'
 
 /** A priced cart and the form that opens a checkout for it. */
-export interface CartForm extends OrderSummary {
-  amountTotal: number
-  currency: string
-  locale: string
+interface CartForm extends OrderSummary {
   /** The path that the form is posted to. */
   action: string
-  /** Names and values that are sent with the form, in order. */
   hiddenFields: readonly (readonly [name: string, value: string])[]
 }
 
@@ -28,7 +24,7 @@ export function confirmPage(shop: Shop, cart: CartForm): string {
   return layout(shop, { title, body, head: previewTags(shop, cart) })
 }
 
-/** A fragment for the shop's pages: the cart that this browser has saved, and the button that opens its checkout. */
+/** A fragment for the shop's pages: the cart that this browser has saved, with a button to check out. */
 export function savedCartNotice(cart: CartForm): string {
   const { title, button } = text.savedCart
   return html`<section class="card" aria-labelledby="saved-cart">
@@ -45,7 +41,7 @@ function cartForm({ action, hiddenFields }: CartForm, buttons: string): string {
 </form>`
 }
 
-/** Open Graph (ogp.me) and Twitter card tags: a link to a cart is shared in chats, too, and has no page of its own. */
+/** Open Graph (ogp.me) and Twitter card tags, since links to carts are shared in chats, too. */
 function previewTags(shop: Shop, { items, amountTotal, currency, locale }: CartForm): string {
   const title = items
     .map(({ name, quantity }) => (quantity === 1 ? name : `${formatCount(quantity, locale)} × ${name}`))

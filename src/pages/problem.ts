@@ -3,12 +3,12 @@ import type { Shop } from '../config.ts'
 import { actionLinks, layout, mailtoUrl, messageCard } from './layout.ts'
 import { text, waitingTime } from './text.ts'
 
-export interface Problem {
+interface Problem {
   title: string
   message: string
   /** HTTP status of the answer. */
   status: number
-  /** The request's id, which is also on its log line. */
+  /** Also on the log line of the request. */
   requestId: string
   tryAgainUrl?: string
   /** Only where it is certain: the page then says so. */
@@ -16,7 +16,7 @@ export interface Problem {
   retryAfterSeconds?: number
 }
 
-/** The page for everything that went wrong. It never refreshes: each try could open a checkout. */
+/** The error page. It never refreshes: each try could open a checkout. */
 export function problemPage(shop: Shop, problem: Problem): string {
   const { title, message, status, requestId, tryAgainUrl, notCharged, retryAfterSeconds } = problem
   const words = text.problem

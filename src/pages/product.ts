@@ -27,7 +27,7 @@ interface ProductOffer extends ShownProduct {
 
 interface ProductPageOptions {
   locale: string
-  /** Why the product cannot be bought now; a message then takes the form's place. */
+  /** Why the product cannot be bought now; the page then has a message instead of the form. */
   unavailable?: 'not-on-sale' | 'sold-out'
   /** A fragment made with `html`, shown above the product. */
   notice?: string
@@ -41,8 +41,10 @@ export function productPage(
 ): string {
   const { name, description, images = [], amount, currency } = product
   const ownWords = unavailable === 'not-on-sale' ? product.inactive_message : undefined
+  const alt = (index: number) =>
+    images.length === 1 ? name : text.product.pictureOf(name, index + 1, images.length)
   const body = html`!${notice}<article class="card detail" aria-labelledby="heading">
-!${images.map((src, index) => html`<img class="picture" src="${src}" alt="${pictureText(name, index, images.length)}" width="640" height="480">`)}
+!${images.map((src, index) => html`<img class="picture" src="${src}" alt="${alt(index)}" width="640" height="480">`)}
 <h1 id="heading" dir="auto">${name}</h1>
 <p class="price"><bdi>${formatMoney(amount, currency, locale)}</bdi></p>
 !${description && html`<p class="prose" dir="auto">${description}</p>`}
@@ -50,10 +52,6 @@ export function productPage(
 </article>`
   const head = previewTags(shop, product, unavailable === undefined)
   return layout(shop, { title: name, body, head, index: true })
-}
-
-function pictureText(name: string, index: number, count: number): string {
-  return count === 1 ? name : text.product.pictureOf(name, index + 1, count)
 }
 
 function buyForm({ token, quantity: { minimum, maximum } }: ProductOffer, locale: string): string {
@@ -78,7 +76,7 @@ function previewTags(shop: Shop, product: ProductOffer, inStock: boolean): strin
   const url = `${shop.publicUrl}/products/${token}`
   const currency = product.currency.toUpperCase()
   const price = decimalAmount(product.amount, currency)
-  const properties: [property: string, content: string | undefined][] = [
+  const tags: [name: string, content: string | undefined][] = [
     ['og:type', 'product'],
     ['og:site_name', shop.name],
     ['og:title', name],
@@ -87,8 +85,6 @@ function previewTags(shop: Shop, product: ProductOffer, inStock: boolean): strin
     ...images.map((image): [string, string] => ['og:image', image]),
     ['product:price:amount', price],
     ['product:price:currency', currency],
-  ]
-  const names: [name: string, content: string | undefined][] = [
     ['description', description],
     ['twitter:card', images.length > 0 ? 'summary_large_image' : 'summary'],
     ['twitter:title', name],
@@ -96,8 +92,7 @@ function previewTags(shop: Shop, product: ProductOffer, inStock: boolean): strin
     ['twitter:image', images[0]],
   ]
   return html`<link rel="canonical" href="${url}">
-!${properties.map(([property, content]) => content && html`<meta property="${property}" content="${content}">`)}
-!${names.map(([name, content]) => content && html`<meta name="${name}" content="${content}">`)}
+!${tags.map(([key, content]) => content && html`<meta ${/^(?:og|product):/.test(key) ? 'property' : 'name'}="${key}" content="${content}">`)}
 !${structuredData({
     '@type': 'Product',
     sku,
@@ -114,10 +109,7 @@ function previewTags(shop: Shop, product: ProductOffer, inStock: boolean): strin
   })}`
 }
 
-/**
- * A schema.org description as a data block for the head. Characters that could end the block, or that older
- * parsers take for line ends, are written as JSON escapes, so that no text in the data reaches the HTML parser.
- */
+// Characters that could end the data block, or that old parsers take for line ends, are escaped.
 function structuredData(data: Record<string, unknown>): string {
   const json = JSON.stringify({ '@context': 'https://schema.org', ...data }).replace(
     /[<>&\u2028\u2029]/g,

@@ -5,7 +5,7 @@ import { formatCount, formatMoney } from './money.ts'
 import type { ShownProduct } from './product.ts'
 import { text } from './text.ts'
 
-export interface ShopWindow {
+interface ShopWindow {
   products: readonly ShownProduct[]
   /** Counted from 1. */
   page: number
@@ -15,10 +15,10 @@ export interface ShopWindow {
   notice?: string
 }
 
-// The pictures of the first row or two are seen at once; the others may wait until they are scrolled to.
+// The pictures of the first row or two are visible at once; the others load when they are scrolled to.
 const EAGER_PICTURES = 6
 
-/** All that is for sale, a page at a time. Buy is a link, so that it can be copied, shared and opened in a tab. */
+/** One page of the products on sale. Buy is a link, so that it can be copied, shared and opened in a tab. */
 export function shopWindowPage(shop: Shop, { products, page, pages, locale, notice }: ShopWindow): string {
   const words = text.shopWindow
   const hasPictures = products.some(({ images }) => images?.length)

@@ -1,41 +1,35 @@
 import { createHash } from 'node:crypto'
 import { html } from 'ghtml'
 import type { Shop } from '../config.ts'
-import { accentOf, type Rgb, readableOn, textOn, toHex } from './contrast.ts'
+import { parseHex, readableOn, textOn } from './contrast.ts'
 import { text } from './text.ts'
 
-// Page and card of each mode. Texts and lines below are chosen against these; the accent is fitted to them.
-const LIGHT_BACKGROUNDS: readonly Rgb[] = [
-  [245, 246, 247],
-  [255, 255, 255],
-]
-const DARK_BACKGROUNDS: readonly Rgb[] = [
-  [16, 18, 20],
-  [25, 28, 31],
-]
+// A green that reads well on white and on near-black.
+const DEFAULT_ACCENT = '#1d6b4f'
+
+// The page and the card of each mode. The other colours are chosen for these; the accent is fitted to them.
+const LIGHT = { page: '#f5f6f7', card: '#ffffff' }
+const DARK = { page: '#101214', card: '#191c1f' }
 
 // The same ratio looks dimmer on near-black than on white: links there get more than AA asks for.
 const DARK_TEXT_CONTRAST = 6.5
 
-// 64 bits: a clash would only leave an old style in a cache.
-const HASH_LENGTH = 16
-
 /**
  * The CSS of every page, in light and dark. `accent` (`#rrggbb`) fills the buttons as it is; where text has
- * this colour, it is darkened or lightened until it meets AA. A missing or malformed accent is the default one.
+ * this colour, it is darkened or lightened until it meets AA.
  */
-export function stylesheet(accent?: string): string {
-  const color = accentOf(accent)
-  const fill = `rgb(${color.join(' ')})`
+export function stylesheet(accent = DEFAULT_ACCENT): string {
+  const color = parseHex(accent)
   return `:root {
   color-scheme: light dark;
-  --page: #f5f6f7; --card: #ffffff; --ink: #16191d; --muted: #59616b; --line: #dde1e5;
-  --accent: ${fill}; --on-accent: ${textOn(color)}; --accent-ink: ${readableOn(color, LIGHT_BACKGROUNDS)};
+  --page: ${LIGHT.page}; --card: ${LIGHT.card}; --ink: #16191d; --muted: #59616b; --line: #dde1e5;
+  --accent: rgb(${color.join(' ')}); --on-accent: ${textOn(color)};
+  --accent-ink: ${readableOn(color, Object.values(LIGHT))};
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --page: #101214; --card: #191c1f; --ink: #eceef0; --muted: #a3abb4; --line: #2f353a;
-    --accent-ink: ${readableOn(color, DARK_BACKGROUNDS, DARK_TEXT_CONTRAST)};
+    --page: ${DARK.page}; --card: ${DARK.card}; --ink: #eceef0; --muted: #a3abb4; --line: #2f353a;
+    --accent-ink: ${readableOn(color, Object.values(DARK), DARK_TEXT_CONTRAST)};
   }
 }
 ${RULES}`
@@ -136,24 +130,19 @@ const paths = new WeakMap<Shop, string>()
 export function stylesheetPath(shop: Shop): string {
   let path = paths.get(shop)
   if (path === undefined) {
-    const hash = createHash('sha256').update(stylesheet(shop.accentColor)).digest('hex').slice(0, HASH_LENGTH)
-    path = `/assets/style-${hash}.css`
+    const hash = createHash('sha256').update(stylesheet(shop.accentColor)).digest('hex')
+    path = `/assets/style-${hash.slice(0, 16)}.css`
     paths.set(shop, path)
   }
   return path
 }
 
-/**
- * A buy link as a button that mail programs show: a table with inline styles, since they drop stylesheets and Outlook
- * knows no padding on links.
- */
-export function emailButton(link: string, accent: string | undefined): string {
-  const color = accentOf(accent)
-  const background = toHex(color)
-  return html`<table role="presentation" border="0" cellpadding="0" cellspacing="0"><tr><td align="center" bgcolor="${background}" style="border-radius:6px;background:${background}"><a href="!${attribute(link)}" target="_blank" style="display:inline-block;padding:14px 28px;font-family:Arial,sans-serif;font-size:16px;font-weight:bold;color:${textOn(color)};text-decoration:none">${text.emailButton}</a></td></tr></table>`
+/** A buy link as a button for email: a table with inline styles, since mail programs drop stylesheets. */
+export function emailButton(link: string, background = DEFAULT_ACCENT): string {
+  return html`<table role="presentation" border="0" cellpadding="0" cellspacing="0"><tr><td align="center" bgcolor="${background}" style="border-radius:6px;background:${background}"><a href="!${attribute(link)}" target="_blank" style="display:inline-block;padding:14px 28px;font-family:Arial,sans-serif;font-size:16px;font-weight:bold;color:${textOn(parseHex(background))};text-decoration:none">${text.emailButton}</a></td></tr></table>`
 }
 
-/** Escapes as little as possible: mail tools that rewrite links read `&amp;`, and some stumble over `&#61;`. */
+/** Escapes as little as possible: some mail tools that rewrite links cannot read `&#61;`. */
 function attribute(value: string): string {
   return value.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;')
 }

@@ -1,8 +1,8 @@
 import type { ErrorCode, ErrorParams } from '../errors.ts'
-import { type ErrorText, en, type Text } from './text/en.ts'
+// The language of all pages: another one is a file of its own beside this one, and is chosen on this line.
+import { en as text } from './text/en.ts'
 
-/** The words of all pages. Another language is one more file beside `text/en.ts`, and is chosen here. */
-export const text: Text = en
+export { text }
 
 // From two minutes on, minutes are easier to read.
 const MAX_IN_SECONDS = 119
@@ -14,8 +14,8 @@ export function waitingTime(seconds: number): string {
   return new Intl.NumberFormat(text.lang, { style: 'unit', unit, unitDisplay: 'long' }).format(count)
 }
 
-/** What a person reads of an error, by its code and what it names. */
-export function errorText(code: ErrorCode, params: ErrorParams = {}): ErrorText {
+/** The words of an error, by its code and parameters. */
+export function errorText(code: ErrorCode, params: ErrorParams = {}) {
   const words = text.errors[code]
   return typeof words === 'function' ? words(params) : words
 }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiCall, Faults } from './faults.ts'
 import { invalidInput, parseCreateSession, parseListQuery, Refusal } from './messages.ts'
-import { answerOf, type SessionLedger } from './sessions.ts'
+import { answerOf, type SandboxSession, type SessionLedger } from './sessions.ts'
 
 /** What the API accepts as proof of who is calling. */
 export interface Credentials {
@@ -27,21 +27,29 @@ interface ApiOptions {
   credentials: Credentials
   ledger: SessionLedger
   faults: Faults
-  record: (request: Omit<RecordedRequest, 'receivedAt'>) => void
+  record: (request: RecordedRequest) => void
+  now: () => Date
 }
+
+/** Of the payment intent, by the status of its session. */
+const INTENT_STATUS = { open: 'requires_payment_method', complete: 'succeeded', expired: 'canceled' }
 
 type ApiRequest = FastifyRequest<{ Params: { id: string } }>
 
 /** The documented calls, to be registered under `/api`. Every other call is a 404. */
-export const api: FastifyPluginAsync<ApiOptions> = async (app, { credentials, ledger, faults, record }) => {
-  const answer = (call: ApiCall, perform: (request: ApiRequest) => object) =>
+export const api: FastifyPluginAsync<ApiOptions> = async (
+  app,
+  { credentials, ledger, faults, record, now },
+) => {
+  const answer = (call: ApiCall, perform: (request: ApiRequest, body: unknown) => object) =>
     async function answerCall(request: ApiRequest, reply: FastifyReply): Promise<FastifyReply> {
       const { method, originalUrl, headers } = request
-      record({ call, method, path: originalUrl, headers, body: parsed(request.body) })
+      const body = parsed(request.body)
+      record({ call, method, path: originalUrl, headers, body, receivedAt: now() })
       return await faults.answer(call, reply, () => {
         try {
           authenticate(headers, credentials)
-          return { status: 200, body: perform(request) }
+          return { status: 200, body: perform(request, body) }
         } catch (error) {
           if (error instanceof Refusal) return error
           throw error
@@ -49,18 +57,17 @@ export const api: FastifyPluginAsync<ApiOptions> = async (app, { credentials, le
       })
     }
 
-  const create = answer('create', (request) => answerOf(ledger.create(parseCreateSession(jsonBody(request)))))
-  const list = answer('list', ({ query }) => ledger.list(parseListQuery(query)))
-  const read = answer('read', ({ params }) => {
-    const session = ledger.find(params.id)
-    if (!session) throw new Refusal(404, 'not-found', 'no such checkout session')
-    return answerOf(session)
+  const create = answer('create', ({ headers }, body) => {
+    if (!/^\s*application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? ''))
+      throw invalidInput('the body must be application/json')
+    return answerOf(ledger.create(parseCreateSession(body)))
   })
+  const list = answer('list', ({ query }) => ledger.list(parseListQuery(query)))
+  const read = answer('read', ({ params }) => answerOf(known(ledger.find(params.id))))
   const intent = answer('intent', ({ params }) => {
-    const session = ledger.findByIntent(params.id)
-    if (!session) throw new Refusal(404, 'not-found', 'no such payment intent')
+    const { payment_intent_id, status } = known(ledger.findByIntent(params.id))
     // Dots may answer more. Callers need no more than these two, and a test must not pass by using the rest.
-    return { id: session.payment_intent_id, status: session.payment_intent_status }
+    return { id: payment_intent_id, status: INTENT_STATUS[status] }
   })
   const other = answer('other', ({ method, originalUrl }) => {
     throw new Refusal(404, 'not-found', `no ${method} ${originalUrl.split('?', 1)[0]} here`)
@@ -74,22 +81,16 @@ export const api: FastifyPluginAsync<ApiOptions> = async (app, { credentials, le
   app.setNotFoundHandler(other)
 }
 
+function known(session: SandboxSession | undefined): SandboxSession {
+  if (!session) throw new Refusal(404, 'not-found', 'nothing has this id')
+  return session
+}
+
 function authenticate(headers: IncomingHttpHeaders, { clientId, apiKey, appId }: Credentials): void {
   const expected = `Basic ${Buffer.from(`${clientId}:${apiKey}`).toString('base64')}`
   if (headers.authorization !== expected) throw new Refusal(401, 'unauthorized', 'wrong client id or key')
   if (appId !== undefined && headers['api-app-id'] !== appId)
     throw new Refusal(403, 'forbidden', 'Api-App-Id names no app of this organisation')
-}
-
-function jsonBody({ headers, body }: ApiRequest): unknown {
-  const [mediaType] = (headers['content-type'] ?? '').split(';')
-  if (mediaType?.trim().toLowerCase() !== 'application/json')
-    throw invalidInput('the body must be application/json')
-  try {
-    return JSON.parse(String(body))
-  } catch {
-    throw invalidInput('the body is not JSON')
-  }
 }
 
 function parsed(body: unknown): unknown {

@@ -1,11 +1,8 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-// The schedule of Svix, which delivers for Dots.
+/** The schedule of Svix, which delivers for Dots. */
 const RETRY_AFTER_MS = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map((s) => s * 1000)
-
-// An attempt without a 2xx in this time has failed.
-const ANSWER_WITHIN_MS = 15_000
 
 /** Where events go. `secret` is `whsec_` and the base64 key. */
 export interface WebhookTarget {
@@ -13,35 +10,20 @@ export interface WebhookTarget {
   secret: string
 }
 
-/** The faults of event delivery; each may be changed while the sandbox runs. */
-export interface Delivery {
-  /** Share of events, 0 to 1, that are never sent at all. */
-  lose: number
-  /** Share of events, 0 to 1, that are sent twice under one id. */
-  double: number
-  /** Milliseconds before the first event of a payment is sent. */
-  delayMs: number
-  /** Whether the events of one payment are sent in a random order. */
-  shuffle: boolean
-  /** Whether `webhook-…` headers are sent beside the `svix-…` ones. */
-  alsoWebhookHeaders: boolean
-  /** Whether the body holds nothing but the payment intent's id, as with some of Dots' events. */
-  withoutEventKey: boolean
-}
+const newEventId = () => `msg_${randomUUID().replaceAll('-', '')}`
 
-interface Event {
+/** One attempt to deliver an event. */
+interface DeliveryAttempt {
   id: string
   body: string
   /** 1 for the first. */
   attempt: number
-}
-
-/** One attempt to deliver an event, and what came of it: the status, or why there is none. */
-export interface DeliveryAttempt extends Event {
   sentAt: Date
   headers: Record<string, string>
+  /** The status of the answer, or why there is none. */
   outcome: number | 'lost' | 'unreachable'
 }
+type Event = Pick<DeliveryAttempt, 'id' | 'body' | 'attempt'>
 
 /** Changes to one event sent by hand; what is left out is as Dots would send it. */
 export interface EventChanges {
@@ -57,11 +39,12 @@ export interface EventChanges {
 }
 
 export interface EventSenderOptions {
+  webhook?: WebhookTarget
   now: () => Date
   random: () => number
   /** Milliseconds between the attempts to deliver one event. Default: Svix's schedule. */
   retryAfterMs?: readonly number[]
-  /** Milliseconds that a webhook has for its answer. Default 15,000. */
+  /** Milliseconds in which a webhook has to answer with a 2xx. Default 15,000. */
   answerWithinMs?: number
 }
 
@@ -74,28 +57,33 @@ export function signatureOf(secret: string, id: string, timestamp: number, body:
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
 }
 
-/** Sends events to `target`, tries failed ones again, and keeps a list of all attempts. */
-export function eventSender(
-  target: WebhookTarget | undefined,
-  { now, random, retryAfterMs = RETRY_AFTER_MS, answerWithinMs = ANSWER_WITHIN_MS }: EventSenderOptions,
-) {
+/** Sends events to the webhook, tries failed ones again, and keeps a list of all attempts. */
+export function eventSender(options: EventSenderOptions) {
+  const { webhook, now, random, retryAfterMs = RETRY_AFTER_MS, answerWithinMs = 15_000 } = options
   const closing = new AbortController()
   const underWay = new Set<Promise<void>>()
   const deliveries: DeliveryAttempt[] = []
-  const delivery: Delivery = {
+  /** The faults of event delivery; each may be changed while the sandbox runs. */
+  const delivery = {
+    /** Share of events, 0 to 1, that are never sent at all. */
     lose: 0,
+    /** Share of events, 0 to 1, that are sent twice under one id. */
     double: 0,
+    /** Milliseconds before the first event of a payment is sent. */
     delayMs: 0,
+    /** Whether the events of one payment are sent in a random order. */
     shuffle: false,
+    /** Whether `webhook-…` headers are sent beside the `svix-…` ones. */
     alsoWebhookHeaders: false,
+    /** Whether the body holds nothing but the payment intent's id, as with some of Dots' events. */
     withoutEventKey: false,
   }
-  const sender = { target, deliveries, delivery, announce, sendNow, settled, close }
+  const sender = { webhook, deliveries, delivery, announce, sendNow, settled, close }
 
-  /** Starts to send the events of a payment, one for each step that it took, and does not wait for the answers. */
-  function announce(paymentIntentId: string, steps: number): void {
-    if (!sender.target) return
-    const events = Array.from({ length: steps }).flatMap(() => {
+  /** Starts to send the two events of a payment (under way, succeeded), and does not wait for the answers. */
+  function announce(paymentIntentId: string): void {
+    if (!sender.webhook) return
+    const events = Array.from({ length: 2 }).flatMap(() => {
       const event = { id: newEventId(), body: bodyOf(paymentIntentId), attempt: 1 }
       if (random() < delivery.lose) {
         deliveries.push({ ...event, sentAt: now(), headers: {}, outcome: 'lost' })
@@ -103,18 +91,20 @@ export function eventSender(
       }
       return random() < delivery.double ? [event, event] : [event]
     })
-    if (delivery.shuffle) shuffle(events, random)
-    track(deliverAll(events, delivery.delayMs))
+    // Each step moves one of those that are left to the end.
+    for (let left = delivery.shuffle ? events.length : 0; left > 0; left--)
+      events.push(...events.splice(Math.floor(random() * left), 1))
+    track(deliverAll(events))
   }
 
   /** Sends one event now, once. Resolves to the status of the answer; rejects where none came. */
   async function sendNow(paymentIntentId: string | undefined, changes: EventChanges): Promise<number> {
-    if (!sender.target) throw new Error('the sandbox has no webhook to send events to')
+    if (!sender.webhook) throw new Error('the sandbox has no webhook to send events to')
     if (paymentIntentId === undefined && changes.body === undefined)
       throw new Error('an event about no known session needs a body')
     const { id = newEventId(), body = bodyOf(paymentIntentId ?? '') } = changes
     const text = typeof body === 'string' ? body : JSON.stringify(body)
-    return await send(sender.target, { id, body: text, attempt: 1 }, changes)
+    return await send(sender.webhook, { id, body: text, attempt: 1 }, changes)
   }
 
   /** Resolves once no attempt is waiting to be made or answered; retries that are still ahead do not count. */
@@ -123,9 +113,9 @@ export function eventSender(
   }
 
   /** Forgets every retry and aborts the attempts under way. */
-  async function close(): Promise<void> {
+  function close(): Promise<void> {
     closing.abort()
-    await settled()
+    return settled()
   }
 
   function bodyOf(paymentIntentId: string): string {
@@ -133,25 +123,21 @@ export function eventSender(
     return JSON.stringify({ event, payment_intent_id: paymentIntentId })
   }
 
-  async function deliverAll(events: readonly Event[], delayMs: number): Promise<void> {
-    await wait(delayMs)
+  async function deliverAll(events: readonly Event[]): Promise<void> {
+    await wait(delivery.delayMs)
     for (const event of events) await deliver(event)
   }
 
   async function deliver(event: Event): Promise<void> {
-    if (!sender.target || closing.signal.aborted) return
-    const status = await send(sender.target, event).catch(() => 0)
+    if (!sender.webhook || closing.signal.aborted) return
+    const status = await send(sender.webhook, event).catch(() => 0)
     const delayMs = retryAfterMs[event.attempt - 1]
     if ((status >= 200 && status < 300) || delayMs === undefined) return
     // Not awaited: a retry may be hours away, and must delay neither the next event nor the process's end.
     void wait(delayMs).then(() => track(deliver({ ...event, attempt: event.attempt + 1 })))
   }
 
-  async function send(
-    { url, secret }: WebhookTarget,
-    event: Event,
-    changes: EventChanges = {},
-  ): Promise<number> {
+  async function send({ url, secret }: WebhookTarget, event: Event, changes: EventChanges = {}) {
     const { id, body } = event
     const sentAt = now()
     const { timestamp = Math.floor(sentAt.getTime() / 1000) } = changes
@@ -185,17 +171,4 @@ export function eventSender(
   }
 
   return sender
-}
-
-function newEventId(): string {
-  return `msg_${randomUUID().replaceAll('-', '')}`
-}
-
-/** Fisher and Yates' shuffle, in place. */
-function shuffle<Item>(items: Item[], random: () => number): void {
-  for (let last = items.length - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1))
-    const [moved] = items.splice(other, 1)
-    if (moved !== undefined) items.splice(last, 0, moved)
-  }
 }

@@ -8,7 +8,7 @@ export type ApiCall = 'create' | 'read' | 'list' | 'intent' | 'other'
  * - a status, with headers and a body: nothing was done (an object is sent as JSON, a string as it is)
  * - `alter`: the call is done, and its good answer is changed on the way out
  * - `reset`: the connection breaks before anything was done; `done-then-reset`: after it was done
- * - `reset-in-body`: the call is done, half its answer comes; `hang-in-body`: the same, and the connection stays open
+ * - `reset-in-body`: the call is done, the connection breaks in its answer; `hang-in-body`: the answer stops halfway
  * - `hang`: nothing is done and nothing comes
  */
 export type CannedAnswer =
@@ -20,12 +20,6 @@ export type CannedAnswer =
   | 'hang-in-body'
   | 'hang'
 
-/** What a call comes to where no fault is ordered. */
-export interface Answer {
-  status: number
-  body: object
-}
-
 export type Faults = ReturnType<typeof orderedFaults>
 
 /** Faults that tests have ordered, each used once, and the gate that keeps answers waiting. */
@@ -33,32 +27,25 @@ export function orderedFaults() {
   const queue: { answer: CannedAnswer; call: ApiCall | 'any' }[] = []
   let gate: PromiseWithResolvers<void> | undefined
 
-  function take(call: ApiCall): CannedAnswer | undefined {
-    const index = queue.findIndex((fault) => fault.call === 'any' || fault.call === call)
-    return index < 0 ? undefined : queue.splice(index, 1)[0]?.answer
-  }
-
   return {
     order(answer: CannedAnswer, times = 1, call: ApiCall | 'any' = 'any'): void {
       for (let count = 0; count < times; count++) queue.push({ answer, call })
     },
-
     clear(): void {
       queue.length = 0
     },
-
     hold(): void {
       gate ??= Promise.withResolvers<void>()
     },
-
     release(): void {
       gate?.resolve()
       gate = undefined
     },
 
-    /** Answers a call the way the oldest fault that fits it says. `perform` does the call, unless the fault forbids it. */
-    async answer(call: ApiCall, reply: FastifyReply, perform: () => Answer): Promise<FastifyReply> {
-      const fault = take(call)
+    /** Answers a call as the oldest fault for it says. `perform` does the call, unless the fault forbids it. */
+    async answer(call: ApiCall, reply: FastifyReply, perform: () => { status: number; body: object }) {
+      const index = queue.findIndex((ordered) => ordered.call === 'any' || ordered.call === call)
+      const fault = index < 0 ? undefined : queue.splice(index, 1)[0]?.answer
       if (fault === 'hang') return reply.hijack()
       if (fault === 'reset') return reset(reply)
       if (typeof fault === 'object' && 'status' in fault) {

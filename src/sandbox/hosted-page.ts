@@ -1,6 +1,5 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import { formatAmount } from './messages.ts'
 import type { Payment, SandboxSession } from './sessions.ts'
 
 /** Where the stylesheet is served: the policy below allows no inline style. */
@@ -18,7 +17,7 @@ const PAGE_HEADERS = {
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
   'x-robots-tag': 'noindex',
-} as const
+}
 
 const STYLESHEET = `:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
 body { margin: 0 }
@@ -37,38 +36,34 @@ button { font: inherit; width: 100%; min-height: 3rem; margin-bottom: .75rem; bo
 .problem { border-left: .3rem solid #c33; padding-left: .75rem }
 `
 
+const NO_SUCH_CHECKOUT = '<p>There is no such checkout. The sandbox forgets all of them when it stops.</p>'
+const dollars = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'usd' })
+
 interface HostedPageOptions {
   find: (sessionId: string) => SandboxSession | undefined
   pay: (sessionId: string, payment: Payment) => Promise<void>
 }
 
-type Visit = FastifyRequest<{ Params: { id: string } }>
-type AnswerVisit = (session: SandboxSession, reply: FastifyReply, request: Visit) => unknown
+type PageRequest = FastifyRequest<{ Params: { id: string } }>
+type PageAnswer = (session: SandboxSession, reply: FastifyReply, request: PageRequest) => unknown
 
 /** The hosted page: shows a session, pays it, or sends the buyer back. */
 export const hostedPage: FastifyPluginAsync<HostedPageOptions> = async (app, { find, pay }) => {
-  const visit = (url: string, methods: readonly string[], answer: AnswerVisit) =>
-    app.all(url, (request: Visit, reply) => {
+  const notFound = (reply: FastifyReply) => sendPage(reply, 404, layout('Not found', NO_SUCH_CHECKOUT))
+  const page = (url: string, methods: readonly string[], answer: PageAnswer) =>
+    app.all(url, (request: PageRequest, reply) => {
       const session = find(request.params.id)
-      if (!session) return sendPage(reply, 404, notFoundPage())
+      if (!session) return notFound(reply)
       if (!methods.includes(request.method))
-        return reply
-          .code(405)
-          .header('allow', methods.join(', '))
-          .type('text/plain')
-          .send('Method not allowed\n')
+        return sendPage(reply.header('allow', methods.join(', ')), 405, layout('Method not allowed', ''))
       // Another tab was quicker, or the page was open for too long: show what the session has become.
       const isTooLate = request.method === 'POST' && session.status !== 'open'
       return isTooLate ? sendPage(reply, 409, checkoutPage(session)) : answer(session, reply, request)
     })
 
-  app.route({
-    method: ['GET', 'HEAD'],
-    url: STYLESHEET_PATH,
-    handler: (_request, reply) => reply.type('text/css; charset=utf-8').send(STYLESHEET),
-  })
-  visit('/checkout/:id', ['GET', 'HEAD'], (session, reply) => sendPage(reply, 200, checkoutPage(session)))
-  visit('/checkout/:id/pay', ['POST'], async (session, reply, { body }) => {
+  app.get(STYLESHEET_PATH, (_request, reply) => reply.type('text/css; charset=utf-8').send(STYLESHEET))
+  page('/checkout/:id', ['GET', 'HEAD'], (session, reply) => sendPage(reply, 200, checkoutPage(session)))
+  page('/checkout/:id/pay', ['POST'], async (session, reply, { body }) => {
     const form = new URLSearchParams(typeof body === 'string' ? body : '')
     const email = form.get('email')?.trim() ?? ''
     if (email !== '' && !/^[^\s@]+@[^\s@]+$/.test(email))
@@ -77,10 +72,10 @@ export const hostedPage: FastifyPluginAsync<HostedPageOptions> = async (app, { f
     if (form.get('after') === 'close') return sendPage(reply, 200, checkoutPage(session))
     return seeOther(reply, session.success_url)
   })
-  visit('/checkout/:id/cancel', ['POST'], ({ cancel_url }, reply) =>
-    cancel_url === null ? sendPage(reply, 404, notFoundPage()) : seeOther(reply, cancel_url),
+  page('/checkout/:id/cancel', ['POST'], ({ cancel_url }, reply) =>
+    cancel_url === null ? notFound(reply) : seeOther(reply, cancel_url),
   )
-  app.setNotFoundHandler((_request, reply) => sendPage(reply, 404, notFoundPage()))
+  app.setNotFoundHandler((_request, reply) => notFound(reply))
 }
 
 function sendPage(reply: FastifyReply, status: number, page: string): FastifyReply {
@@ -95,52 +90,44 @@ function seeOther(reply: FastifyReply, url: string): FastifyReply {
 function checkoutPage(session: SandboxSession, problem = ''): string {
   const { id, status, success_url, cancel_url, customer_email, amount_total } = session
   if (status === 'complete') {
-    const content = html`<p>This checkout is paid (pretend money). You may close this page.</p>
-      !${summary(session)}
-      <p><a href="${success_url}" rel="noreferrer">Back to the shop</a></p>`
-    return layout('Paid', content)
+    const paid = '<p>This checkout is paid (pretend money). You may close this page.</p>'
+    return layout('Paid', paid + summary(session) + backLink(success_url))
   }
-  if (status === 'expired') {
-    const back = html`<p><a href="${cancel_url}" rel="noreferrer">Back to the shop</a></p>`
-    const content = html`<p>This checkout has expired. Nothing was paid.</p>!${cancel_url === null ? '' : back}`
-    return layout('Expired', content)
-  }
+  if (status === 'expired')
+    return layout('Expired', `<p>This checkout has expired. Nothing was paid.</p>${backLink(cancel_url)}`)
   const cancel = html`<form method="post" action="/checkout/${id}/cancel"><button class="quiet">Cancel</button></form>`
   const content = html`!${problem === '' ? '' : html`<p class="problem" role="alert">${problem}</p>`}
       !${summary(session)}
       <form method="post" action="/checkout/${id}/pay">
         <label for="email">Email (optional)</label>
         <input id="email" name="email" type="email" autocomplete="email" value="${customer_email ?? ''}">
-        <button class="pay" name="after" value="return">Pay ${formatAmount(amount_total)}</button>
+        <button class="pay" name="after" value="return">Pay ${dollars.format(amount_total / 100)}</button>
         <button class="quiet" name="after" value="close">Pay and close the tab</button>
       </form>
       !${cancel_url === null ? '' : cancel}`
   return layout('Checkout', content)
 }
 
-/** The page for every other URL. */
-function notFoundPage(): string {
-  const content = html`<p>There is no such checkout. The sandbox forgets all of them when it stops.</p>`
-  return layout('Not found', content)
+function backLink(url: string | null): string {
+  return url === null ? '' : html`<p><a href="${url}" rel="noreferrer">Back to the shop</a></p>`
 }
 
 function summary(session: SandboxSession): string {
   return html`<table>
-    <thead>
-      <tr><th scope="col">Item</th><th scope="col" class="number">Quantity</th><th scope="col" class="number">Each</th></tr>
-    </thead>
-    <tbody>
+    <tr>
+      <th scope="col">Item</th><th scope="col" class="number">Quantity</th><th scope="col" class="number">Each</th>
+    </tr>
       !${session.asked.line_items.map(
         ({ price_data: { product_data: product, amount }, quantity }) => html`<tr>
           <td>${product.name}!${product.description ? html`<p class="about">${product.description}</p>` : ''}</td>
           <td class="number">${quantity}</td>
-          <td class="number">${formatAmount(amount)}</td>
+          <td class="number">${dollars.format(amount / 100)}</td>
         </tr>`,
       )}
-    </tbody>
-    <tfoot>
-      <tr><th scope="row" colspan="2">Total</th><td class="number"><strong>${formatAmount(session.amount_total)}</strong></td></tr>
-    </tfoot>
+    <tr>
+      <th scope="row" colspan="2">Total</th>
+      <td class="number"><strong>${dollars.format(session.amount_total / 100)}</strong></td>
+    </tr>
   </table>`
 }
 

@@ -6,61 +6,41 @@ import { orderedFaults } from './faults.ts'
 import { hostedPage } from './hosted-page.ts'
 import { type Payment, sessionLedger } from './sessions.ts'
 
-export type { RecordedRequest } from './api.ts'
-
-// Longer than any client's pool keeps an idle connection, so that the sandbox is never the one that closes it.
-const KEEP_ALIVE_MS = 65_000
-
-// Far above any documented request, and small enough that a mistake cannot fill the memory.
-const MAX_BODY_BYTES = 1024 * 1024
-
-// As much as Node allows for all headers: an id that is too long is unknown, and not an error of its own.
-const MAX_PARAM_LENGTH = 16 * 1024
-
-// A payment is announced twice: when it is under way, and when it has succeeded.
-const EVENTS_PER_PAYMENT = 2
-
 export interface SandboxOptions extends Credentials, Partial<EventSenderOptions> {
   /** Default 0: any free port. */
   port?: number
-  /** Default 127.0.0.1. */
-  host?: string
-  /** Base of `checkout_session_url`, no slash at its end. Default `http://localhost:PORT`. */
-  pageBaseUrl?: string
   /** Dots documents no order for its list; callers must cope with either. Default newest first. */
   listOrder?: 'newest-first' | 'oldest-first'
-  /** `false` saves the memory in a benchmark. Default true. */
+  /** `false` saves the memory under a load. Default true. */
   recordRequests?: boolean
-  webhook?: WebhookTarget
 }
 
-/** A running look-alike of Dots: API, hosted page and events, with handles for tests. */
+/** A running sandbox: API, hosted page and events, with handles for tests. */
 export type Sandbox = Awaited<ReturnType<typeof startSandbox>>
 
-/** Starts a look-alike of Dots. Rejects where it cannot listen on the port. */
+/** Starts a sandbox in the place of Dots on 127.0.0.1. Rejects where it cannot listen on the port. */
 export async function startSandbox(options: SandboxOptions) {
-  const { now = () => new Date(), random = Math.random, recordRequests = true } = options
+  const { now = () => new Date(), random = Math.random, listOrder, recordRequests = true } = options
   const requests: RecordedRequest[] = []
   const faults = orderedFaults()
-  const events = eventSender(options.webhook, { ...options, now, random })
-  const ledger = sessionLedger({
-    now,
-    pageBaseUrl: () => options.pageBaseUrl ?? `http://localhost:${port}`,
-    listOrder: options.listOrder ?? 'newest-first',
-  })
+  const events = eventSender({ ...options, now, random })
+  const ledger = sessionLedger({ now, listOrder, pageUrl: (id) => `http://localhost:${port}/checkout/${id}` })
 
-  /** Does what the page's Pay button does. Rejects where the session is not open. Events are sent after it. */
+  /** Does what the page's Pay button does, and sends the events. Rejects where the session is not open. */
   async function pay(sessionId: string, payment: Payment = {}): Promise<void> {
-    events.announce(ledger.pay(sessionId, payment).payment_intent_id, EVENTS_PER_PAYMENT)
+    events.announce(ledger.pay(sessionId, payment).payment_intent_id)
   }
 
   const app = Fastify({
-    bodyLimit: MAX_BODY_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Far above any documented request, and small enough that a mistake cannot fill the memory.
+    bodyLimit: 1024 * 1024,
+    // Longer than any client's pool keeps an idle connection, so that the sandbox is never the one that closes it.
+    keepAliveTimeout: 65_000,
     forceCloseConnections: true,
     return503OnClosing: false,
     exposeHeadRoutes: false,
-    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    // As much as Node allows for all headers: an id that is too long is unknown, and not an error of its own.
+    routerOptions: { maxParamLength: 16 * 1024 },
     // Paths are compared as they came: Dots documents no path that needs an escape.
     rewriteUrl: ({ url = '/' }) => url.replace(/^[^?]+/, (path) => path.replaceAll('%', '%25')),
   })
@@ -69,40 +49,30 @@ export async function startSandbox(options: SandboxOptions) {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => done(null, text))
   app.setErrorHandler(answerError)
-  app.register(api, {
-    prefix: '/api',
-    credentials: options,
-    ledger,
-    faults,
-    record: (request) => recordRequests && requests.push({ ...request, receivedAt: now() }),
-  })
+  const record = (request: RecordedRequest) => recordRequests && requests.push(request)
+  app.register(api, { prefix: '/api', credentials: options, ledger, faults, record, now })
   app.register(hostedPage, { find: ledger.find, pay })
-  const { port } = new URL(await app.listen({ port: options.port ?? 0, host: options.host ?? '127.0.0.1' }))
+  const { port } = new URL(await app.listen({ port: options.port ?? 0, host: '127.0.0.1' }))
 
   return {
     /** The base of the API: the value for `DOTS_API_URL`. */
     url: `http://127.0.0.1:${port}/api`,
-
     /** Every call to the API, in order. */
     requests,
-
     /** Every session by id, oldest first. */
     get sessions() {
       return ledger.all()
     },
-
     /** Every attempt to deliver an event, in order. */
     deliveries: events.deliveries,
-
     /** The faults of event delivery: set its fields at any time. */
     delivery: events.delivery,
-
     /** Where events go; a test may set it once it knows its own port. */
     get webhook() {
-      return events.target
+      return events.webhook
     },
-    set webhook(target: WebhookTarget | undefined) {
-      events.target = target
+    set webhook(webhook: WebhookTarget | undefined) {
+      events.webhook = webhook
     },
 
     /** Forgets the recorded requests and deliveries, and the faults that were not used. Sessions stay. */
@@ -113,23 +83,17 @@ export async function startSandbox(options: SandboxOptions) {
     },
 
     pay,
-
     /** Ends an open session now. Throws where it is not open. */
     expire: ledger.expire,
-
     /** From now on every API call is done, but its answer waits until `release`. */
     hold: faults.hold,
-
     /** Sends the answers that wait. */
     release: faults.release,
-
     /** Orders a bad answer for the next calls, of one kind or of any. Faults are used up in the order they came. */
     failNext: faults.order,
-
     /** Signs and posts one event now, once; resolves to the status of the answer, rejects where none came. */
     sendEvent: (sessionId: string, changes: EventChanges = {}) =>
       events.sendNow(ledger.find(sessionId)?.payment_intent_id, changes),
-
     /** Resolves once every event has had its answer; retries that are still ahead do not count. */
     eventsSettled: events.settled,
 

@@ -1,14 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import {
-  amountTotal,
-  type CreateSession,
-  DEFAULT_EXPIRES_IN,
-  invalidInput,
-  type ListQuery,
-} from './messages.ts'
+import { amountTotal, type CreateSession, invalidInput, type ListQuery } from './messages.ts'
 
-/** A session as the API shows it: every documented field, null where the caller gave nothing. */
-export interface SessionAnswer {
+/** Seconds that a session stays open when the caller names no `expires_in`. */
+const DEFAULT_EXPIRES_IN = 10_800
+
+/** A session: every documented field, null where the caller gave nothing. */
+export interface SandboxSession {
   id: string
   status: 'open' | 'complete' | 'expired'
   payment_intent_id: string
@@ -25,13 +22,8 @@ export interface SessionAnswer {
   customer_email: string | null
   /** Cents. */
   amount_total: number
-}
-
-/** A session, and what the API does not show of it. */
-export interface SandboxSession extends SessionAnswer {
-  /** The body that made it. */
+  /** The body that made it, which the API does not show. */
   readonly asked: CreateSession
-  payment_intent_status: 'requires_payment_method' | 'succeeded' | 'canceled'
 }
 
 /** How a test pays: the email typed on the page, and an amount (cents) other than the session's own. */
@@ -42,21 +34,20 @@ export interface Payment {
 
 interface LedgerOptions {
   now: () => Date
-  pageBaseUrl: () => string
-  listOrder: 'newest-first' | 'oldest-first'
+  /** Of the hosted page for a session. */
+  pageUrl: (id: string) => string
+  listOrder?: 'newest-first' | 'oldest-first'
 }
 
 export type SessionLedger = ReturnType<typeof sessionLedger>
 
 /** All sessions in memory. Whatever reads one sees it expired as soon as its time has passed. */
-export function sessionLedger({ now, pageBaseUrl, listOrder }: LedgerOptions) {
+export function sessionLedger({ now, pageUrl, listOrder = 'newest-first' }: LedgerOptions) {
   const byId = new Map<string, SandboxSession>()
-  const byIntent = new Map<string, SandboxSession>()
 
   function current<Found extends SandboxSession | undefined>(session: Found): Found {
     if (session?.status === 'open' && Date.parse(session.expiry) <= now().getTime()) {
       session.status = 'expired'
-      session.payment_intent_status = 'canceled'
       session.updated = session.expiry
     }
     return session
@@ -78,7 +69,8 @@ export function sessionLedger({ now, pageBaseUrl, listOrder }: LedgerOptions) {
 
     find: (id: string) => current(byId.get(id)),
 
-    findByIntent: (paymentIntentId: string) => current(byIntent.get(paymentIntentId)),
+    findByIntent: (paymentIntentId: string) =>
+      current([...byId.values()].find((session) => session.payment_intent_id === paymentIntentId)),
 
     create(asked: CreateSession): SandboxSession {
       const id = randomUUID()
@@ -90,7 +82,7 @@ export function sessionLedger({ now, pageBaseUrl, listOrder }: LedgerOptions) {
         payment_intent_id: randomUUID(),
         success_url: asked.success_url,
         cancel_url: asked.cancel_url ?? null,
-        checkout_session_url: `${pageBaseUrl()}/checkout/${id}`,
+        checkout_session_url: pageUrl(id),
         client_reference_id: asked.client_reference_id ?? null,
         expiry: new Date(created.getTime() + lifetimeMs).toISOString(),
         metadata: asked.metadata ?? null,
@@ -101,20 +93,21 @@ export function sessionLedger({ now, pageBaseUrl, listOrder }: LedgerOptions) {
         customer_email: asked.customer_email ?? null,
         amount_total: amountTotal(asked),
         asked,
-        payment_intent_status: 'requires_payment_method',
       }
       byId.set(id, session)
-      byIntent.set(session.payment_intent_id, session)
       return session
     },
 
     /** One page of the list. Throws a 400 refusal where the cursor names no session. */
-    list({ limit, startingAfter, endingBefore }: ListQuery): { has_more: boolean; data: SessionAnswer[] } {
+    list({ limit: limitText, starting_after: startingAfter, ending_before: endingBefore }: ListQuery) {
+      // The default is not documented; it is the one of comparable APIs.
+      const limit = Number(limitText ?? 10)
       const view = [...byId.values()]
       if (listOrder === 'newest-first') view.reverse()
       const position = (id: string) => {
-        if (!byId.has(id)) throw invalidInput(`no session ${id} to page from`)
-        return view.findIndex((session) => session.id === id)
+        const index = view.findIndex((session) => session.id === id)
+        if (index < 0) throw invalidInput(`no session ${id} to page from`)
+        return index
       }
       const start = startingAfter === undefined ? 0 : position(startingAfter) + 1
       const end = endingBefore === undefined ? start + limit : position(endingBefore)
@@ -127,10 +120,9 @@ export function sessionLedger({ now, pageBaseUrl, listOrder }: LedgerOptions) {
     pay(id: string, { email, amountTotal: paid }: Payment): SandboxSession {
       const session = openSession(id)
       session.status = 'complete'
-      session.payment_intent_status = 'succeeded'
       session.updated = now().toISOString()
       if (email) session.customer_email = email
-      session.amount_total = paid ?? session.amount_total
+      if (paid !== undefined) session.amount_total = paid
       return session
     },
 
@@ -144,7 +136,6 @@ export function sessionLedger({ now, pageBaseUrl, listOrder }: LedgerOptions) {
 }
 
 /** The part of a session that the API shows. */
-export function answerOf(session: SandboxSession): SessionAnswer {
-  const { asked: _asked, payment_intent_status: _status, ...answer } = session
+export function answerOf({ asked: _asked, ...answer }: SandboxSession) {
   return answer
 }

@@ -16,49 +16,38 @@ import { stylesheet, stylesheetPath } from '../pages/stylesheet.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 
-/** A page that a phone loads in a moment; catalogs hold up to a hundred thousand products. */
+/** Few enough for a phone; catalogs hold up to a hundred thousand products. */
 const PRODUCTS_PER_PAGE = 48
-/** How long a saved cart is shown; the browser's cookie lives for hours only. */
+/** How long a saved cart is shown; the browser's cookie expires earlier. */
 const SAVED_CART_MS = 24 * 3_600_000
 
-const CACHE_FIVE_MINUTES = 'public, max-age=300'
 const CACHE_ONE_HOUR = 'public, max-age=3600'
-const CACHE_ONE_DAY = 'public, max-age=86400'
-/** A year, the longest that RFC 9111 caches are expected to keep to. */
-const CACHE_FOREVER = 'public, max-age=31536000, immutable'
 
 /** The version of the Universal Commerce Protocol that the permalinks follow. */
 const UCP_VERSION = '2026-08-25'
 
-/** Programs that draw a preview of a shared link; they look for these names in robots.txt. */
-const PREVIEW_BOTS = [
-  'facebookexternalhit',
-  'Facebot',
-  'Twitterbot',
-  'Slackbot',
-  'Slackbot-LinkExpanding',
-  'LinkedInBot',
-  'Discordbot',
-  'TelegramBot',
-  'WhatsApp',
-  'SkypeUriPreview',
-  'Pinterestbot',
-  'redditbot',
-  'Applebot',
-  'Iframely',
-]
+/** Bots that draw link previews may read buy links, all others only the shop's own pages. */
+const ROBOTS = `User-agent: facebookexternalhit
+User-agent: Facebot
+User-agent: Twitterbot
+User-agent: Slackbot
+User-agent: Slackbot-LinkExpanding
+User-agent: LinkedInBot
+User-agent: Discordbot
+User-agent: TelegramBot
+User-agent: WhatsApp
+User-agent: SkypeUriPreview
+User-agent: Pinterestbot
+User-agent: redditbot
+User-agent: Applebot
+User-agent: Iframely
+Allow: /
 
-/** Crawlers find products on the product pages; a buy link is not a page, and previews of it are wanted. */
-const ROBOTS = [
-  ...PREVIEW_BOTS.map((bot) => `User-agent: ${bot}`),
-  'Allow: /',
-  '',
-  'User-agent: *',
-  'Disallow: /buy',
-  'Disallow: /success',
-  'Disallow: /cancel',
-  '',
-].join('\n')
+User-agent: *
+Disallow: /buy
+Disallow: /success
+Disallow: /cancel
+`
 
 const WindowQuery = Type.Object({ page: Type.Integer({ minimum: 1, default: 1 }) })
 
@@ -69,7 +58,7 @@ export interface ShopOptions {
   now: () => Date
 }
 
-/** What the public may find and keep: the shop window, products, QR codes, and the files that browsers and crawlers expect. */
+/** The public pages: shop window, products, QR codes, and the files that browsers and crawlers ask for. */
 export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
   app,
   { config, catalog, store, now },
@@ -86,7 +75,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
     // An invalid page number shows the first page, one that is too high the last.
     const page = request.validationError ? 1 : Math.min(request.query.page, pages)
     const products = onSale.slice((page - 1) * PRODUCTS_PER_PAGE, page * PRODUCTS_PER_PAGE)
-    const locale = localeOf(request)
+    const locale = bestLocale(request.languages())
     return publish(
       reply,
       shopWindowPage(shop, {
@@ -102,7 +91,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
   app.get<{ Params: { item: string } }>('/products/:item', async (request, reply) => {
     const product = findProduct(request.params.item)
     const offer = { ...product, token: encodeSku(product.sku), quantity: quantityLimits(product) }
-    const locale = localeOf(request)
+    const locale = bestLocale(request.languages())
     return publish(
       reply,
       productPage(shop, offer, {
@@ -119,36 +108,37 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
     if (item === undefined) throw new AppError('unknown-sku')
     const link = `${publicUrl}/buy/${encodeSku(findProduct(item).sku)}`
     reply
-      .header('cache-control', CACHE_FIVE_MINUTES)
-      // So that other sites can embed it.
+      .header('cache-control', 'public, max-age=300')
+      // Other sites may embed it.
       .header('cross-origin-resource-policy', 'cross-origin')
     return format === 'png'
       ? reply.type('image/png').send(Buffer.from(qrPng(link)))
       : reply.type('image/svg+xml; charset=utf-8').send(qrSvg(link))
   })
 
-  // While replicas are being replaced, a new page may ask an old process for its stylesheet, or the other way round: it
-  // gets the one that is here, rather than none, and caches must ask again for it.
+  // During a deployment a page of one version may ask the other one for its stylesheet: it gets the one that
+  // is here, and caches must revalidate it.
   app.get<{ Params: { file: string } }>('/assets/:file', async (request, reply) => {
     const { file } = request.params
     if (!/^style-[0-9a-f]{1,64}\.css$/.test(file)) return reply.callNotFound()
+    const isCurrent = `/assets/${file}` === cssPath
     return reply
-      .header('cache-control', `/assets/${file}` === cssPath ? CACHE_FOREVER : 'no-cache')
+      .header('cache-control', isCurrent ? 'public, max-age=31536000, immutable' : 'no-cache')
       .header('x-content-type-options', 'nosniff')
       .type('text/css; charset=utf-8')
       .send(css)
   })
 
-  // Browsers ask for it on their own; as an unknown path it would count against the visitor's buy attempts.
+  // Browsers ask for it unprompted; as an unknown path it would count against the rate limit of buy links.
   app.get('/favicon.ico', async (_request, reply) =>
-    reply.code(204).header('cache-control', CACHE_ONE_DAY).send(),
+    reply.code(204).header('cache-control', 'public, max-age=86400').send(),
   )
 
   app.get('/robots.txt', async (_request, reply) =>
     reply.header('cache-control', CACHE_ONE_HOUR).type('text/plain; charset=utf-8').send(ROBOTS),
   )
 
-  // Where agents discover the permalinks (UCP 2026-08-25, capability dev.ucp.shopping.permalink); it must be https.
+  // For agents (UCP, capability dev.ucp.shopping.permalink); the standard demands https.
   if (publicUrl.startsWith('https:')) {
     app.get('/.well-known/ucp', async (_request, reply) =>
       reply
@@ -177,18 +167,13 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
     const cart = await optional(request.log, 'shop.saved-cart.unavailable', () =>
       store.savedCarts.find(browserId, savedAfter),
     )
-    if (cart === undefined) return ''
-    return showSavedCart(cart, {
-      catalog: catalog.current,
-      secrets: config.linkSigningSecrets,
-      now: time,
-      locale,
-    })
+    const context = { catalog: catalog.current, secrets: config.linkSigningSecrets, now: time, locale }
+    return cart === undefined ? '' : showSavedCart(cart, context)
   }
 
-  /** Why a product cannot be bought now; undefined where it can. Sales are not counted where the store fails. */
+  /** Why a product cannot be bought now; undefined where it can, or the store cannot count its sales. */
   async function whyUnavailable(request: FastifyRequest, product: Product) {
-    if (availability(product, now()).state !== 'available') return 'not-on-sale'
+    if (availability(product, now()) !== 'available') return 'not-on-sale'
     const limit = salesLimit(product)
     if (limit === undefined) return undefined
     const sales = await optional(request.log, 'shop.sales.unavailable', () =>
@@ -215,11 +200,7 @@ function ucpProfile(publicUrl: string) {
   }
 }
 
-function localeOf(request: FastifyRequest): string {
-  return bestLocale(request.languages())
-}
-
-/** A page for everybody and for search engines. Caches must ask again each time, since prices change. */
+/** A page that search engines may list. Caches must revalidate it each time, since prices change. */
 function publish(reply: FastifyReply, page: string) {
   return reply
     .removeHeader('x-robots-tag')

@@ -1,35 +1,28 @@
-import { type Kysely, sql, type Updateable } from 'kysely'
+import { type Kysely, type RawBuilder, sql, type Updateable } from 'kysely'
 import {
   type Checkout,
   type CheckoutFlag,
   type CheckoutState,
   type CheckoutsTable,
-  fromRow,
   type NewCheckout,
-  newRow,
   type OpenedSession,
   openedRow,
   type PurchaseKey,
+  readCheckout,
 } from './checkout.ts'
-import { type CheckoutTables, checkoutLookups, countSales } from './checkout-lookups.ts'
-import { COMPLETED, type NewAnnouncement } from './outbox.ts'
-
-/** What Dots says of a paid session. `amountPaid` in cents. What Dots did not say is undefined. */
-export interface Payment {
-  sessionId?: string
-  paymentIntentId?: string
-  customerEmail?: string
-  amountPaid?: number
-}
+import { type CheckoutTables, checkoutLookups } from './checkout-lookups.ts'
+import type { Announcement } from './outbox.ts'
+import { toRow } from './rows.ts'
 
 /** What is written in the same transaction as a completion. */
 export interface Completion {
-  payment: Payment
+  /** What Dots says of the paid session; undefined where it did not say. `amountPaid` in cents. */
+  payment: { sessionId?: string; paymentIntentId?: string; customerEmail?: string; amountPaid?: number }
   /** ISO 8601. */
   completedAt: string
   /** The paid amount is not the one asked: a person has to look at it. */
   amountMismatch: boolean
-  announcement: NewAnnouncement | undefined
+  announcement: (Pick<Announcement, 'id' | 'body'> & { type: string; state: 'pending' | 'held' }) | undefined
   /** For each sku with a limit, how many completed sales it may have. */
   salesLimits: ReadonlyMap<string, number>
 }
@@ -56,35 +49,25 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
      * returned. Two clicks at the same moment write one row. Without a key the row is always written.
      */
     async reserve(checkout: NewCheckout, key?: PurchaseKey): Promise<Checkout | undefined> {
-      const at = now()
-      const row = newRow(checkout, { createdAt: at.toISOString(), now: at, key })
       if (key === undefined) {
-        await db.insertInto('checkouts').values(row).execute()
+        await insert(checkout, {}, sql`where true`)
         return undefined
       }
+      const at = now()
+      const creatingSince = new Date(at.getTime() - CREATING_TIMEOUT_MS)
       const live = db
         .selectFrom('checkouts')
         .where('browser_id', '=', key.browserId)
         .where('purchase_hash', '=', key.purchaseHash)
-        .where((where) =>
-          where.or([
-            where.and([where('state', '=', 'open'), where('reusable_until', '>', at.toISOString())]),
-            where.and([
-              where('state', '=', 'creating'),
-              where('created_at', '>', new Date(at.getTime() - CREATING_TIMEOUT_MS).toISOString()),
-            ]),
-          ]),
+        .where(
+          sql<boolean>`(state = 'open' and reusable_until > ${at.toISOString()}
+            or state = 'creating' and created_at > ${creatingSince.toISOString()})`,
         )
-      const columns = sql.join(Object.keys(row).map((name) => sql.ref(name)))
-      const insert = sql`
-        insert into checkouts (${columns}) select ${sql.join(Object.values(row))}
-        where not exists ${live.select('id')} returning id`
       for (;;) {
-        const { rows } = await insert.execute(db)
-        if (rows.length > 0) return undefined
+        if (await insert(checkout, key, sql`where not exists ${live.select('id')}`)) return undefined
         const found = await live.selectAll().orderBy('created_at', 'desc').limit(1).executeTakeFirst()
         // Paid or ended between the two statements: nothing is live any more.
-        if (found !== undefined) return fromRow(found)
+        if (found !== undefined) return readCheckout(found)
       }
     },
 
@@ -92,20 +75,14 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
      * Writes a checkout that the database has lost, as `creating` at `createdAt` (ISO 8601); false where it exists.
      * `isHeld`: it may have been announced before, so its announcement is to be held.
      */
-    async recordRestored(checkout: NewCheckout, createdAt: string, isHeld = false): Promise<boolean> {
-      const result = await db
-        .insertInto('checkouts')
-        .values(newRow(checkout, { createdAt, now: now(), isHeld }))
-        .onConflict((conflict) => conflict.column('id').doNothing())
-        .executeTakeFirst()
-      return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
-    },
+    recordRestored: (checkout: NewCheckout, createdAt: string, isHeld = false): Promise<boolean> =>
+      insert(checkout, { createdAt, isHeld }, sql`where true on conflict (id) do nothing`),
 
     /**
      * Anything but `complete` and `expired` becomes `open` with the session that the buyer was sent to. A session that
      * a backfill has recorded in the meantime is overwritten: only the click knows which one the buyer sees.
      */
-    recordOpen: (id: string, session: OpenedSession): Promise<RecordOutcome> =>
+    recordOpen: (id: string, session: OpenedSession) =>
       move(db, id, ['creating', 'open', 'unknown', 'failed'], openedRow(session, now())),
 
     /** `creating | unknown | failed → open` with a session that was found, or an open one that has no session id. */
@@ -116,51 +93,54 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     },
 
     /** `creating | unknown → failed`: no session exists. `reason` is an error code. */
-    recordFailed: (id: string, reason: string): Promise<RecordOutcome> =>
+    recordFailed: (id: string, reason: string) =>
       move(db, id, ['creating', 'unknown'], { state: 'failed', failure: reason }),
 
     /** `creating → unknown`: a session may exist at Dots, the sweep will find out. `reason` is an error code. */
-    recordUnknown: (id: string, reason: string): Promise<RecordOutcome> =>
+    recordUnknown: (id: string, reason: string) =>
       move(db, id, ['creating'], { state: 'unknown', failure: reason }),
 
     /** `creating | open | unknown → expired`. */
-    recordExpiry: (id: string): Promise<RecordOutcome> =>
-      move(db, id, ['creating', 'open', 'unknown'], { state: 'expired' }),
+    recordExpiry: (id: string) => move(db, id, ['creating', 'open', 'unknown'], { state: 'expired' }),
 
     /**
      * Anything but `complete` becomes `complete`, once, with its sales counted and its announcement in the outbox, in
      * one transaction: only for the first caller the outcome is `recorded`.
      */
-    recordCompletion: (id: string, completion: Completion): Promise<CompletionOutcome> =>
+    recordCompletion: (id: string, completion: Completion) =>
       db.transaction().execute((transaction) => complete(transaction, id, completion)),
 
     /** Marks what a person has to look at; false where it is marked already or unknown. */
     recordFlag: (id: string, flag: CheckoutFlag): Promise<boolean> =>
       db.transaction().execute(async (transaction) => {
-        const row = await transaction
-          .selectFrom('checkouts')
-          .selectAll()
-          .where('id', '=', id)
-          .executeTakeFirst()
-        if (row === undefined) return false
-        const { flags } = fromRow(row)
-        if (flags.includes(flag)) return false
-        await transaction
-          .updateTable('checkouts')
-          .set({ flags: JSON.stringify([...flags, flag]), updated_at: now().toISOString() })
-          .where('id', '=', id)
-          .execute()
+        const checkout = await checkoutLookups(transaction).find(id)
+        if (checkout === undefined || checkout.flags.includes(flag)) return false
+        await setFlags(transaction, id, [...checkout.flags, flag])
         return true
       }),
 
     /** Records that Dots was just asked about the checkout, which stays as it is. */
-    async markChecked(id: string): Promise<void> {
-      await db
+    markChecked: (id: string) =>
+      db
         .updateTable('checkouts')
         .set({ last_checked_at: now().toISOString() })
         .where('id', '=', id)
-        .execute()
-    },
+        .execute(),
+  }
+
+  /** Writes a checkout under a condition, as SQL after its values; false where it was not written. */
+  async function insert(
+    checkout: NewCheckout,
+    more: Partial<PurchaseKey & Pick<Checkout, 'createdAt' | 'isHeld'>>,
+    condition: RawBuilder<unknown>,
+  ): Promise<boolean> {
+    const at = now().toISOString()
+    const row = toRow({ ...checkout, state: 'creating', createdAt: at, updatedAt: at, ...more })
+    const columns = sql.raw(row.map(([column]) => column).join())
+    const values = sql.join(row.map(([, value]) => value))
+    const { rows } = await sql`
+      insert into checkouts (${columns}) select ${values} ${condition} returning id`.execute(db)
+    return rows.length > 0
   }
 
   async function move(
@@ -182,6 +162,11 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     return row === undefined ? 'unknown-checkout' : 'superseded'
   }
 
+  async function setFlags(on: Kysely<CheckoutTables>, id: string, flags: CheckoutFlag[]): Promise<void> {
+    const change = { flags: JSON.stringify(flags), updated_at: now().toISOString() }
+    await on.updateTable('checkouts').set(change).where('id', '=', id).execute()
+  }
+
   async function complete(
     on: Kysely<CheckoutTables>,
     id: string,
@@ -198,36 +183,27 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
       amount_paid: payment.amountPaid,
     })
     if (outcome !== 'recorded') return { outcome }
-    const row = await on.selectFrom('checkouts').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+    const { find, countSales } = checkoutLookups(on)
     const oversold: string[] = []
-    for (const { sku, quantity } of fromRow(row).items) {
+    for (const { sku, quantity } of (await find(id))?.items ?? []) {
       await on
         .insertInto('sales')
         .values({ sku, checkout_id: id, quantity })
         .onConflict((conflict) => conflict.columns(['sku', 'checkout_id']).doNothing())
         .execute()
       const limit = salesLimits.get(sku)
-      if (limit !== undefined && (await countSales(on, sku, limit + 1)) > limit) oversold.push(sku)
+      if (limit !== undefined && (await countSales(sku, limit + 1)) > limit) oversold.push(sku)
     }
     const flags: CheckoutFlag[] = []
     if (oversold.length > 0) flags.push('oversold')
     if (amountMismatch) flags.push('amount-mismatch')
-    if (flags.length > 0) {
-      await on
-        .updateTable('checkouts')
-        .set({ flags: JSON.stringify(flags) })
-        .where('id', '=', id)
-        .execute()
-    }
+    if (flags.length > 0) await setFlags(on, id, flags)
     if (announcement !== undefined) {
       await on
         .insertInto('announcements')
         .values({
-          id: announcement.id,
+          ...announcement,
           checkout_id: id,
-          type: COMPLETED,
-          body: announcement.body,
-          state: announcement.state,
           attempts: 0,
           next_attempt_at: completedAt,
           created_at: completedAt,

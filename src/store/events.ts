@@ -1,40 +1,34 @@
 import type { Kysely } from 'kysely'
-import Type from 'typebox'
-import { Compile } from 'typebox/compile'
-import { claim, contains } from './store.ts'
+import Type, { type Static } from 'typebox'
+import { claim, contains, count, type Row, rowReader } from './rows.ts'
 
 /** A webhook event that has not led to an answer of Dots yet. */
-export interface PendingEvent {
-  id: string
+const PendingEventSchema = Type.Object({
+  id: Type.String(),
   /** Every text in its body that may be the id of a session, a payment intent or a checkout. */
-  candidateIds: readonly string[]
+  candidateIds: Type.Array(Type.String()),
   /** Times it was claimed, with this one. */
-  attempts: number
+  attempts: Type.Integer(),
   /** ISO 8601. */
-  receivedAt: string
-}
+  receivedAt: Type.String(),
+})
+export type PendingEvent = Static<typeof PendingEventSchema>
 
-export type EventsTable = {
-  id: string
-  /** A JSON array. */
-  candidate_ids: string
-  state: string
-  attempts: number
-  next_attempt_at: string
-  received_at: string
-}
+export type EventsTable = Row<PendingEvent> & { state: 'pending' | 'done'; next_attempt_at: string }
 
-const idsValidator = Compile(Type.Array(Type.String()))
+const readEvent = rowReader(PendingEventSchema)
 
-/** Webhook events, kept by their ids so that a second delivery changes nothing. */
+/** Webhook events, kept by their ids so that a second delivery changes nothing. Times are ISO 8601. */
 export function eventQueries(db: Kysely<{ events: EventsTable }>, now: () => Date) {
+  const pending = db.selectFrom('events').select('id').where('state', '=', 'pending')
+
   return {
     /**
-     * Records an event that has just come in, as claimed by this process until `claimedUntil` (ISO 8601): its first
-     * attempt. `seen`: an event with this id was recorded before, and is not claimed.
+     * Records an event that has just come in, as claimed by this process until `claimedUntil`: its first attempt.
+     * `seen`: an event with this id was recorded before, and is not claimed.
      */
     async record(id: string, candidateIds: readonly string[], claimedUntil: string): Promise<'new' | 'seen'> {
-      const result = await db
+      const inserted = await db
         .insertInto('events')
         .values({
           id,
@@ -45,56 +39,35 @@ export function eventQueries(db: Kysely<{ events: EventsTable }>, now: () => Dat
           received_at: now().toISOString(),
         })
         .onConflict((conflict) => conflict.column('id').doNothing())
+        .returning('id')
         .executeTakeFirst()
-      return (result.numInsertedOrUpdatedRows ?? 0n) > 0n ? 'new' : 'seen'
+      return inserted === undefined ? 'seen' : 'new'
     },
 
-    /** Takes events that are due, so that no other process takes them before `until` (ISO 8601). */
+    /** Takes events that are due, so that no other process takes them before `until`. */
     async claimDue(limit: number, until: string): Promise<PendingEvent[]> {
-      const { rows } = await claim<EventsTable>('events', limit, now(), until).execute(db)
-      return rows.map((row) => ({
-        id: row.id,
-        candidateIds: idsValidator.Parse(JSON.parse(row.candidate_ids)),
-        attempts: row.attempts,
-        receivedAt: row.received_at,
-      }))
+      return (await claim('events', limit, now(), until).execute(db)).rows.map(readEvent)
     },
 
-    async recordDone(id: string): Promise<void> {
-      await db.updateTable('events').set({ state: 'done' }).where('id', '=', id).execute()
-    },
+    recordDone: (id: string) =>
+      db.updateTable('events').set({ state: 'done' }).where('id', '=', id).execute(),
 
-    /** The event becomes due again at `at` (ISO 8601). */
-    async recordRetry(id: string, at: string): Promise<void> {
-      await db.updateTable('events').set({ next_attempt_at: at }).where('id', '=', id).execute()
-    },
+    /** The event becomes due again at `at`. */
+    recordRetry: (id: string, at: string) =>
+      db.updateTable('events').set({ next_attempt_at: at }).where('id', '=', id).execute(),
 
     /** Whether an event that is not done has one of these among its candidate ids. */
     async hasPending(ids: readonly string[]): Promise<boolean> {
-      if (ids.length === 0) return false
-      const row = await db
-        .selectFrom('events')
-        .select('id')
-        .where('state', '=', 'pending')
-        .where((event) => event.or(ids.map((id) => contains('candidate_ids', JSON.stringify(id)))))
-        .executeTakeFirst()
-      return row !== undefined
+      const found = pending.where((event) =>
+        event.or(ids.map((id) => contains('candidate_ids', JSON.stringify(id)))),
+      )
+      return (await found.executeTakeFirst()) !== undefined
     },
 
-    /** How many events received after this time (ISO 8601) are not done. */
-    async countPending(after: string): Promise<number> {
-      const { events } = await db
-        .selectFrom('events')
-        .select((row) => row.fn.countAll<number | bigint | string>().as('events'))
-        .where('state', '=', 'pending')
-        .where('received_at', '>', after)
-        .executeTakeFirstOrThrow()
-      return Number(events)
-    },
+    /** How many events received after this time are not done. */
+    countPending: (after: string) => count(db, pending.where('received_at', '>', after)),
 
-    /** Deletes events received before this time (ISO 8601). */
-    async prune(before: string): Promise<void> {
-      await db.deleteFrom('events').where('received_at', '<', before).execute()
-    },
+    /** Deletes events received before this time. */
+    prune: (before: string) => db.deleteFrom('events').where('received_at', '<', before).execute(),
   }
 }

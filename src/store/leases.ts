@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 
 export type LeasesTable = { name: string; holder: string | null; until: string; cursor: string | null }
 
@@ -7,29 +7,27 @@ export function leaseQueries(db: Kysely<{ leases: LeasesTable }>, now: () => Dat
   return {
     /** Acquires or renews the lease until `until` (ISO 8601); false while another process holds it. */
     async acquire(name: string, holder: string, until: string): Promise<boolean> {
-      const result = await db
+      const acquired = await db
         .insertInto('leases')
-        .values({ name, holder, until, cursor: null })
+        .values({ name, holder, until })
         .onConflict((conflict) =>
           conflict
             .column('name')
             .doUpdateSet({ holder, until })
-            .where((row) =>
-              row.or([row('leases.holder', '=', holder), row('leases.until', '<', now().toISOString())]),
-            ),
+            .where(sql<boolean>`leases.holder = ${holder} or leases.until < ${now().toISOString()}`),
         )
+        .returning('name')
         .executeTakeFirst()
-      return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
+      return acquired !== undefined
     },
 
-    async release(name: string, holder: string): Promise<void> {
-      await db
+    release: (name: string, holder: string) =>
+      db
         .updateTable('leases')
         .set({ holder: null, until: '' })
         .where('name', '=', name)
         .where('holder', '=', holder)
-        .execute()
-    },
+        .execute(),
 
     async readCursor(name: string): Promise<string | undefined> {
       const row = await db.selectFrom('leases').select('cursor').where('name', '=', name).executeTakeFirst()
@@ -40,7 +38,7 @@ export function leaseQueries(db: Kysely<{ leases: LeasesTable }>, now: () => Dat
     async writeCursor(name: string, cursor: string | undefined): Promise<void> {
       await db
         .insertInto('leases')
-        .values({ name, holder: null, until: '', cursor: cursor ?? null })
+        .values({ name, until: '', cursor })
         .onConflict((conflict) => conflict.column('name').doUpdateSet({ cursor: cursor ?? null }))
         .execute()
     },

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import Type from 'typebox'
-import { Compile } from 'typebox/compile'
+import { rowReader } from './rows.ts'
 
 /** What a browser has put together and not checked out: items in permalink form, and the fields of its form. */
 export interface SavedCart {
@@ -11,21 +11,23 @@ export interface SavedCart {
 /** `fields` is JSON. */
 export type SavedCartsTable = { browser_id: string; items: string; fields: string; saved_at: string }
 
-const fieldsValidator = Compile(Type.Array(Type.Tuple([Type.String(), Type.String()])))
+const readCart = rowReader(
+  Type.Object({ items: Type.String(), fields: Type.Array(Type.Tuple([Type.String(), Type.String()])) }),
+)
 
-/** The saved carts of browsers, one each. */
+/** The saved carts of browsers, one each. Times are ISO 8601. */
 export function savedCartQueries(db: Kysely<{ saved_carts: SavedCartsTable }>, now: () => Date) {
   return {
-    async save(browserId: string, { items, fields }: SavedCart): Promise<void> {
+    save(browserId: string, { items, fields }: SavedCart) {
       const cart = { items, fields: JSON.stringify(fields), saved_at: now().toISOString() }
-      await db
+      return db
         .insertInto('saved_carts')
         .values({ browser_id: browserId, ...cart })
         .onConflict((conflict) => conflict.column('browser_id').doUpdateSet(cart))
         .execute()
     },
 
-    /** Only a cart that was saved after this time (ISO 8601). */
+    /** Only a cart that was saved after this time. */
     async find(browserId: string, savedAfter: string): Promise<SavedCart | undefined> {
       const row = await db
         .selectFrom('saved_carts')
@@ -33,16 +35,12 @@ export function savedCartQueries(db: Kysely<{ saved_carts: SavedCartsTable }>, n
         .where('browser_id', '=', browserId)
         .where('saved_at', '>', savedAfter)
         .executeTakeFirst()
-      return row && { items: row.items, fields: fieldsValidator.Parse(JSON.parse(row.fields)) }
+      return row && readCart(row)
     },
 
-    async remove(browserId: string): Promise<void> {
-      await db.deleteFrom('saved_carts').where('browser_id', '=', browserId).execute()
-    },
+    remove: (browserId: string) => db.deleteFrom('saved_carts').where('browser_id', '=', browserId).execute(),
 
-    /** Deletes carts saved before this time (ISO 8601). */
-    async prune(before: string): Promise<void> {
-      await db.deleteFrom('saved_carts').where('saved_at', '<', before).execute()
-    },
+    /** Deletes carts saved before this time. */
+    prune: (before: string) => db.deleteFrom('saved_carts').where('saved_at', '<', before).execute(),
   }
 }

@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
+import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { migrations } from './migrations/migrations.ts'
 import { type MetadataTables, readCreatedAt, type Step, StoreError } from './store.ts'
@@ -28,30 +28,30 @@ const MAX_CACHED_STATEMENTS = 200
  * @throws StoreError when the file cannot be opened, or holds something else.
  */
 export async function openSqlite(path: string, now: () => Date) {
-  let database: DatabaseSync | undefined
   try {
+    using onFailure = new DisposableStack()
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
-    database = new DatabaseSync(path)
-    const opened = database
+    const database = onFailure.use(new DatabaseSync(path))
     await retrying(async () => {
       // The wait for a lock is in `retrying`: SQLite's own would block every other request of the process.
-      opened.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+      database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     })
-    const db = new Kysely<MetadataTables>({
-      dialect: new SqliteDialect({ database: kyselyDatabase(opened) }),
-    })
-    await retrying(() => migrate(db, opened))
+    const dialect = new SqliteDialect({ database: kyselyDatabase(database) })
+    const db = new Kysely<MetadataTables>({ dialect })
+    await retrying(() => migrate(db, database))
     const checkFile = path === ':memory:' ? () => {} : fileCheck(path)
     const step: Step = (work) =>
       retrying(() => {
         checkFile(FILE_CHECK_INTERVAL_MS)
         return work()
       })
-    const write = writeCheck(db, now)
+    const checkWrite = writeCheck(db, now)
+    const createdAt = await step(() => readCreatedAt(db, now))
+    onFailure.move()
     return {
       db,
       step,
-      createdAt: await step(() => readCreatedAt(db, now)),
+      createdAt,
       /**
        * Resolves when the database can be read, and could be written within the last seconds: it writes one row every
        * ten seconds, however often it is called. A lock that another process holds for a moment does not fail it.
@@ -62,11 +62,10 @@ export async function openSqlite(path: string, now: () => Date) {
         retrying(async () => {
           checkFile(0)
           await sql`select 1 from checkouts limit 1`.execute(db)
-          await write()
+          await checkWrite()
         }),
     }
   } catch (error) {
-    if (database?.isOpen) database.close()
     throw asStoreError(error)
   }
 }
@@ -120,8 +119,7 @@ function writeCheck(db: Kysely<MetadataTables>, now: () => Date): () => Promise<
 async function migrate(db: Kysely<MetadataTables>, database: DatabaseSync): Promise<void> {
   const provider = { getMigrations: async () => migrations }
   const migrator = new Migrator({ db, provider, disableTransactions: true })
-  const known = await migrator.getMigrations()
-  if (known.every(({ executedAt }) => executedAt !== undefined)) return
+  if ((await migrator.getMigrations()).every(({ executedAt }) => executedAt !== undefined)) return
   database.exec('BEGIN IMMEDIATE')
   try {
     const { error } = await migrator.migrateToLatest()
@@ -135,20 +133,19 @@ async function migrate(db: Kysely<MetadataTables>, database: DatabaseSync): Prom
 
 /** `node:sqlite` behind the few calls that Kysely's own SQLite dialect makes. Statements are prepared once. */
 function kyselyDatabase(database: DatabaseSync): SqliteDatabase {
-  const statements = new Map<string, ReturnType<SqliteDatabase['prepare']>>()
+  const statements = new Map<string, SqliteStatement>()
 
-  function prepare(text: string): ReturnType<SqliteDatabase['prepare']> {
+  function prepare(text: string): SqliteStatement {
     const statement = database.prepare(text)
-    const values = (parameters: readonly unknown[]): SQLInputValue[] => parameters.map(sqlInput)
     return {
       reader: statement.columns().length > 0,
-      all: (parameters) => statement.all(...values(parameters)),
-      run: (parameters) =>
+      all: (values: readonly SQLInputValue[]) => statement.all(...values),
+      iterate: (values: readonly SQLInputValue[]) => statement.iterate(...values),
+      run: (values: readonly SQLInputValue[]) =>
         // A full disk ends the transaction by itself; "no transaction is active" would hide the reason.
         text === 'rollback' && !database.isTransaction
           ? { changes: 0, lastInsertRowid: 0 }
-          : statement.run(...values(parameters)),
-      iterate: (parameters) => statement.iterate(...values(parameters)),
+          : statement.run(...values),
     }
   }
 
@@ -157,20 +154,12 @@ function kyselyDatabase(database: DatabaseSync): SqliteDatabase {
     prepare(text) {
       const known = statements.get(text)
       if (known !== undefined) return known
-      const [oldest] = statements.keys()
-      if (oldest !== undefined && statements.size >= MAX_CACHED_STATEMENTS) statements.delete(oldest)
+      if (statements.size >= MAX_CACHED_STATEMENTS) statements.clear()
       const statement = prepare(text)
       statements.set(text, statement)
       return statement
     },
   }
-}
-
-function sqlInput(value: unknown): SQLInputValue {
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') {
-    return value
-  }
-  throw new TypeError(`SQLite takes no ${typeof value}`)
 }
 
 /** Runs `work`, again while another process holds the lock; a step is atomic, so nothing is done twice. */
@@ -201,10 +190,10 @@ const RESULT_CODES: Record<number, string> = {
 
 function asStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error
-  if (error instanceof Error && 'errcode' in error && typeof error.errcode === 'number') {
-    // The low byte is the primary code, the rest says where it came from.
-    return new StoreError(RESULT_CODES[error.errcode & 0xff] ?? `SQLITE_${error.errcode}`, error)
+  if (!(error instanceof Error && 'code' in error)) return new StoreError('STORE_BUG', error)
+  if (!('errcode' in error && typeof error.errcode === 'number')) {
+    return new StoreError(String(error.code), error)
   }
-  if (error instanceof Error && 'code' in error) return new StoreError(String(error.code), error)
-  return new StoreError('STORE_BUG', error)
+  // The low byte is the primary code, the rest says where it came from.
+  return new StoreError(RESULT_CODES[error.errcode & 0xff] ?? `SQLITE_${error.errcode}`, error)
 }

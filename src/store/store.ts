@@ -1,4 +1,4 @@
-import { type Kysely, type RawBuilder, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { BaseLogger } from 'pino'
 
 /** The database failed: locked, full, gone. `code` is the database's own; nothing was changed. */
@@ -63,23 +63,4 @@ export async function readCreatedAt(db: Kysely<MetadataTables>, now: () => Date)
     .onConflict((conflict) => conflict.column('name').doNothing())
     .execute()
   return (await query.executeTakeFirstOrThrow()).value
-}
-
-/** Whether a text column contains `text`. LIKE would ignore case on SQLite and has wildcards; `replace` is exact. */
-export function contains(column: string, text: string): RawBuilder<boolean> {
-  return sql`replace(${sql.ref(column)}, ${text}, '') <> ${sql.ref(column)}`
-}
-
-/**
- * Claims rows that are pending and due: counts an attempt, and makes them due again at `until` (ISO 8601). One
- * statement, so of two processes only one gets a row.
- */
-export function claim<Row>(table: string, limit: number, now: Date, until: string): RawBuilder<Row> {
-  const isDue = sql`state = 'pending' and next_attempt_at <= ${now.toISOString()}`
-  // The row itself is checked as well: PostgreSQL may have waited for another process that claimed it.
-  return sql<Row>`
-    update ${sql.table(table)} set next_attempt_at = ${until}, attempts = attempts + 1
-    where ${isDue} and id in (
-      select id from ${sql.table(table)} where ${isDue} order by next_attempt_at limit ${limit}
-    ) returning *`
 }

@@ -5,7 +5,7 @@ import { REQUIRE_ALL } from '../reporter.ts'
 import { startService } from '../service.ts'
 import { HAS_CHROMIUM, launchChromium } from './chromium.ts'
 
-/** No picture is asked for: these tests talk to this machine alone. */
+/** Without images, which would be on other machines. */
 const PRODUCTS = [
   { sku: 'tee', name: 'Black T-shirt, M', amount: 2500 },
   { sku: 'print', name: 'Print', amount: 6500, confirm: true },
@@ -30,23 +30,23 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       const context = await browser.newContext({ locale: 'en-US', javaScriptEnabled: false })
       onTestFinished(() => context.close())
       const page = await context.newPage()
-      const complaints: string[] = []
-      // A form that the content security policy stops is told on the console.
-      page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`))
+      const problems: string[] = []
+      // A form that the content security policy blocks is reported on the console.
+      page.on('console', (message) => problems.push(`${message.type()}: ${message.text()}`))
       page.on('requestfailed', (request) =>
-        complaints.push(`${request.url()}: ${request.failure()?.errorText}`),
+        problems.push(`${request.url()}: ${request.failure()?.errorText}`),
       )
-      return { shop, page, complaints }
+      return { shop, page, problems }
     }
 
     test.each([
       ['LINK_PROTECTION=confirm', '/buy/tee:2?utm_source=mail', { LINK_PROTECTION: 'confirm' }, '$50.00'],
-      ['a product that asks first', '/buy/print', {}, '$65.00'],
+      ['a product with confirm', '/buy/print', {}, '$65.00'],
       ['a cart with one such product', '/buy/tee:1,print:1', {}, '$90.00'],
     ])(
       '%s: a page with one button, and the button leads to the hosted checkout',
       async (_what, path, env, total) => {
-        const { shop, page, complaints } = await openTab({ ...env })
+        const { shop, page, problems } = await openTab({ ...env })
         await page.goto(shop.url + path)
         expect(await page.textContent('h1')).toBe('Is this your order?')
         expect(await page.textContent('main')).toContain(total)
@@ -58,12 +58,12 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
         expect(page.url()).toBe(sessionsOf(shop)[0]?.checkout_session_url)
         expect(await page.textContent('main')).toContain(total)
         expect(sessionsOf(shop)).toHaveLength(1)
-        expect(complaints).toEqual([])
+        expect(problems).toEqual([])
       },
     )
 
-    test('the way back from the checkout and the button again lead to the same session', async () => {
-      const { shop, page, complaints } = await openTab()
+    test('going back from the checkout and pressing the button again leads to the same session', async () => {
+      const { shop, page, problems } = await openTab()
       await page.goto(`${shop.url}/buy/print`)
       await page.getByRole('button', { name: 'Continue to the checkout' }).click()
       await page.waitForURL('**/checkout/*')
@@ -73,22 +73,22 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       await page.waitForURL('**/checkout/*')
       expect(page.url()).toBe(checkout)
       expect(sessionsOf(shop)).toHaveLength(1)
-      expect(complaints).toEqual([])
+      expect(problems).toEqual([])
     })
 
     test('the product page sells the quantity that was chosen', async () => {
-      const { shop, page, complaints } = await openTab()
+      const { shop, page, problems } = await openTab()
       await page.goto(`${shop.url}/products/tee`)
       await page.getByLabel('Quantity').fill('3')
       await page.getByRole('button', { name: 'Buy' }).click()
       await page.waitForURL('**/checkout/*')
       expect(await page.textContent('main')).toContain('$75.00')
       expect(sessionsOf(shop)).toHaveLength(1)
-      expect(complaints).toEqual([])
+      expect(problems).toEqual([])
     })
 
-    test('the kept selection is checked out from the shop window', async () => {
-      const { shop, page, complaints } = await openTab()
+    test('the saved cart is checked out from the shop window', async () => {
+      const { shop, page, problems } = await openTab()
       await page.goto(`${shop.url}/buy/tee:2?continue_to=/`)
       expect(page.url()).toBe(`${shop.url}/`)
       expect(await page.textContent('main')).toContain('Your selection')
@@ -98,7 +98,7 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       expect(await page.textContent('main')).toContain('$50.00')
       await page.goto(`${shop.url}/`)
       expect(await page.textContent('main')).not.toContain('Your selection')
-      expect(complaints).toEqual([])
+      expect(problems).toEqual([])
     })
   },
 )

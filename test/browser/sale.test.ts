@@ -5,7 +5,7 @@ import { REQUIRE_ALL } from '../reporter.ts'
 import { startService } from '../service.ts'
 import { HAS_CHROMIUM, launchChromium } from './chromium.ts'
 
-/** No picture is asked for: these tests talk to this machine alone. */
+/** Without images, which would be on other machines. */
 const PRODUCTS = [
   {
     sku: 'tee',
@@ -30,27 +30,27 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       await browser?.close()
     })
 
-    /** A shop and a tab of its own, and everything that the browser complained about in it. */
+    /** A shop and a tab of its own, and every problem that the browser reports in it. */
     async function openShop() {
       const shop = await startService({ products: PRODUCTS })
       const context = await browser.newContext({ locale: 'en-US' })
       onTestFinished(() => context.close())
       const page = await context.newPage()
-      const complaints: string[] = []
-      page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`))
-      page.on('pageerror', (error) => complaints.push(String(error)))
+      const problems: string[] = []
+      page.on('console', (message) => problems.push(`${message.type()}: ${message.text()}`))
+      page.on('pageerror', (error) => problems.push(String(error)))
       page.on('requestfailed', (request) =>
-        complaints.push(`${request.url()}: ${request.failure()?.errorText}`),
+        problems.push(`${request.url()}: ${request.failure()?.errorText}`),
       )
       page.on('response', (response) => {
-        if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`)
+        if (response.status() >= 400) problems.push(`${response.status()} ${response.url()}`)
       })
       await page.goto(`${shop.url}/`)
-      return { shop, page, complaints }
+      return { shop, page, problems }
     }
 
     test('from the shop window to the paid page', async () => {
-      const { shop, page, complaints } = await openShop()
+      const { shop, page, problems } = await openShop()
       await page.getByRole('link', { name: 'Buy Black T-shirt, M' }).click()
       await page.waitForURL(`${new URL(shop.sandbox.url).protocol}//localhost:*/checkout/*`)
       expect(await page.textContent('main')).toContain('$25.00')
@@ -62,11 +62,11 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       for (const part of ['Black T-shirt, M', '$25.00', 'See you soon.']) expect(text).toContain(part)
       expect(text).not.toContain('jane')
       expect(sessionsOf(shop).map(({ status }) => status)).toEqual(['complete'])
-      expect(complaints).toEqual([])
+      expect(problems).toEqual([])
     })
 
     test('cancelled, and back to the same open session', async () => {
-      const { shop, page, complaints } = await openShop()
+      const { shop, page, problems } = await openShop()
       await page.getByRole('link', { name: 'Buy Mug' }).click()
       await page.waitForURL('**/checkout/*')
       const checkout = page.url()
@@ -79,11 +79,11 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       await page.getByRole('button', { name: 'Pay $12.00' }).click()
       await page.waitForURL(`${shop.url}/success?checkout=*`)
       expect(sessionsOf(shop)).toHaveLength(1)
-      expect(complaints).toEqual([])
+      expect(problems).toEqual([])
     })
 
-    test('with the keyboard alone', async () => {
-      const { shop, page, complaints } = await openShop()
+    test('with the keyboard only', async () => {
+      const { shop, page, problems } = await openShop()
       await tabTo(page, 'Buy Black T-shirt, M')
       await page.keyboard.press('Enter')
       await page.waitForURL('**/checkout/*')
@@ -94,11 +94,11 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       await tabTo(page, 'Go to the shop')
       await page.keyboard.press('Enter')
       await page.waitForURL(`${shop.url}/`)
-      expect(complaints).toEqual([])
+      expect(problems).toEqual([])
     })
 
     test('the page of an unfinished payment finds the payment by itself', async () => {
-      const { shop, page, complaints } = await openShop()
+      const { shop, page, problems } = await openShop()
       await page.getByRole('link', { name: 'Buy Mug' }).click()
       await page.waitForURL('**/checkout/*')
       const [session] = sessionsOf(shop)
@@ -107,7 +107,7 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       expect(await page.textContent('h1')).toBe('Your payment is not finished yet')
       await shop.sandbox.pay(session.id)
       await page.getByRole('heading', { name: 'Your payment is complete' }).waitFor()
-      expect(complaints).toEqual([])
+      expect(problems).toEqual([])
     })
   },
 )

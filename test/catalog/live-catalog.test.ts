@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 
-import { CatalogError } from '../../src/catalog/catalog.ts'
-import { LiveCatalog } from '../../src/catalog/live-catalog.ts'
+import { type LiveCatalog, openCatalog } from '../../src/catalog/live-catalog.ts'
+import { CatalogError } from '../../src/catalog/problems.ts'
 
 const POLL_MS = 20
 // So long that only what the test asks for happens.
@@ -34,7 +34,7 @@ const log = pino({ base: null, timestamp: false }, { write: (line) => void lines
 const errors = () => lines.filter(({ level }) => level === log.levels.values.error)
 
 async function start(pollMs = POLL_MS, recheckMs = NEVER): Promise<LiveCatalog> {
-  const live = await LiveCatalog.open(path, { log, pollMs, recheckMs })
+  const live = await openCatalog(path, { log, pollMs, recheckMs })
   open.push(live)
   return live
 }
@@ -44,10 +44,10 @@ const somePolls = () => new Promise((resolve) => setTimeout(resolve, POLL_MS * 6
 
 it('a broken file at the start is thrown with its problems', async () => {
   await writeFile(path, '{"products": [{}]}')
-  await expect(LiveCatalog.open(path, { log })).rejects.toBeInstanceOf(CatalogError)
+  await expect(openCatalog(path, { log })).rejects.toBeInstanceOf(CatalogError)
 })
 
-it('a file written in place is taken', async () => {
+it('a file that is overwritten is loaded', async () => {
   await writeFile(path, textOf('a'))
   const live = await start()
   const before = live.current
@@ -57,7 +57,7 @@ it('a file written in place is taken', async () => {
   expect(live.status).toEqual({ state: 'ok', products: 2, loadedAt: expect.any(Date) })
 })
 
-it('a file replaced by a rename is taken, and replaced once more too', async () => {
+it('a file replaced by a rename is loaded, and the next one too', async () => {
   await writeFile(path, textOf('a'))
   const live = await start()
   for (const sku of ['b', 'c']) {
@@ -102,7 +102,7 @@ it('a broken file that goes back to the version in use is accepted again', async
   expect(lines.map(({ event }) => event)).toEqual(['catalog.rejected', 'catalog.restored'])
 })
 
-it('a deleted file keeps the last good catalog, is logged once, and is taken when it comes back', async () => {
+it('a deleted file keeps the last good catalog, is logged once, and is loaded when it comes back', async () => {
   await writeFile(path, textOf('a'))
   const live = await start()
   await rm(path)
@@ -115,7 +115,7 @@ it('a deleted file keeps the last good catalog, is logged once, and is taken whe
   await eventually(() => expect(live.current.find('b')).toBeDefined())
 })
 
-it('a change that keeps the size and the time of the last write is still taken', async () => {
+it('a change that keeps the size and the time of the last write is still loaded', async () => {
   await writeFile(path, textOf('a'))
   const { atime, mtime } = await stat(path)
   const live = await start()

@@ -33,7 +33,7 @@ test('a permalink opens one session for the whole cart and answers 303', async (
   expect(lastAsked(shop).line_items.map(({ quantity }) => quantity)).toEqual([2, 2])
 })
 
-test('a permalink that names a product twice asks for the sum', async () => {
+test('a permalink with a product twice orders the sum', async () => {
   const shop = await startService()
   await expectSold(shop, await shop.get('/buy/tee:2,~dGVl:3'), 303)
   expect(lastAsked(shop).line_items.map(({ quantity }) => quantity)).toEqual([5])
@@ -163,13 +163,13 @@ test.each([
   ['tee?quantity=2&qty=2&quantity=2', 2],
   ['mug', 2],
   ['mug?quantity=6', 6],
-])('/buy/%s asks for %i', async (link, quantity) => {
+])('/buy/%s orders %i', async (link, quantity) => {
   const shop = await startService()
   await click(shop, `/buy/${link}`)
   expect(lastAsked(shop).line_items[0]?.quantity).toBe(quantity)
 })
 
-test('a refused quantity tells the buyer what can be bought', async () => {
+test('the page of a refused quantity says what can be bought', async () => {
   const shop = await startService()
   const { text } = await expectPage(await shop.get('/buy/mug?quantity=7'), 400)
   expect(text).toContain('from 2 to 6')

@@ -43,12 +43,12 @@ export function logLineOf(shop: Service, reference: string): Record<string, unkn
   return line
 }
 
-/** The sessions that the sandbox was asked for, oldest first. */
+/** The sessions of the sandbox, oldest first. */
 export function sessionsOf(shop: Service): SandboxSession[] {
   return [...shop.sandbox.sessions.values()]
 }
 
-/** The newest session, as it was asked for. */
+/** The request for the newest session. */
 export function lastAsked(shop: Service): SandboxSession['asked'] {
   const session = sessionsOf(shop).at(-1)
   if (session === undefined) throw new Error('no session was opened')
@@ -70,7 +70,7 @@ export interface Click {
   session: SandboxSession
 }
 
-/** Clicks a link and tells what came of it. */
+/** Clicks a link; returns the checkout and its session. */
 export async function click(shop: Service, path = '/buy/tee', init?: RequestInit): Promise<Click> {
   const answer = await shop.get(path, init)
   expect([302, 303]).toContain(answer.status)
@@ -87,7 +87,7 @@ export async function checkoutOf(shop: Service, id: string): Promise<Checkout> {
   return checkout
 }
 
-/** A fault that opens the session, and tells the shop another address to send the buyer to. */
+/** A fault that opens the session, and returns another checkout URL. */
 export function sessionAt(url: unknown): CannedAnswer {
   return { alter: (body) => ({ ...body, checkout_session_url: url }) }
 }

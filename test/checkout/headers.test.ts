@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { type Service, startService } from '../service.ts'
 import { click, EVERY_TIME, expectBuyHeaders } from './clicks.ts'
 
-/** Sends an address as it is: `fetch` would mend it first. */
+/** Sends a URL as it is: `fetch` would normalize it first. */
 async function raw(shop: Service, path: string, method = 'GET'): Promise<Response> {
   const { promise, resolve, reject } = Promise.withResolvers<Response>()
   const { hostname, port } = new URL(shop.url)
@@ -77,7 +77,7 @@ test.each([
   expect(shop.sandbox.requests).toEqual([])
 })
 
-test('limits, faults and the pages of the way back carry them too', async () => {
+test('pages of limits and faults and the return pages have them too', async () => {
   const shop = await startService({ env: { RATE_LIMIT_MAX: '3' } })
   const { checkoutId, session } = await click(shop)
   for (const path of ['/success', '/cancel'])

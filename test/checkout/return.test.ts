@@ -8,7 +8,7 @@ const OPEN = 'Your payment is not finished yet'
 const CONFIRMING = 'We are confirming your payment'
 const NOT_CHARGED = 'You have not been charged'
 
-/** A page of the way back, as the buyer reads it. */
+/** A return page, as the buyer reads it. */
 async function visit(shop: Service, path: string, headers: Record<string, string> = {}): Promise<string> {
   const { text } = await expectPage(await shop.get(path, { headers }), 200)
   return unescaped(text)
@@ -74,7 +74,7 @@ test("money is written as the buyer's language writes it", async () => {
   expect(await visit(shop, path, { 'accept-language': 'x'.repeat(2000) })).toContain('$25.00')
 })
 
-test("the merchant's own message and address follow a purchase", async () => {
+test("a paid page has the merchant's own message and email", async () => {
   const [tee = {}] = PRODUCTS
   const thanks = { custom_message: '<b>See you</b>', redirect_url: 'https://shop.example/thanks' }
   const shop = await startService({ products: [{ ...tee, after_completion: thanks }] })
@@ -100,7 +100,7 @@ test('an open session says that no payment was seen, and leads back to the same 
   expect(await checkoutOf(shop, checkoutId)).toMatchObject({ state: 'open', completedAt: null })
 })
 
-test('the page of an open session looks again by itself, less and less often, and finds the payment', async () => {
+test('the page of an open session reloads by itself, less and less often, and finds the payment', async () => {
   const shop = await startService()
   const { checkoutId, session } = await click(shop)
   let path = `/success?checkout=${checkoutId}`
@@ -121,7 +121,7 @@ test('the page of an open session looks again by itself, less and less often, an
   expect(refreshOf(paid)).toBe(undefined)
 })
 
-test('what the address claims of a payment counts for nothing', async () => {
+test('parameters about a payment in the URL have no effect', async () => {
   const shop = await startService()
   const { checkoutId, session } = await click(shop)
   const page = await visit(
@@ -188,7 +188,7 @@ test('two visits at once settle once', async () => {
 test.each([
   ['an error', { status: 500, body: { message: 'upstream-words' } }],
   ['a refusal of the key', { status: 401, body: { message: 'upstream-words' } }],
-  ['a status that nobody documented', { alter: (body: object) => ({ ...body, status: 'paid' }) }],
+  ['an undocumented status', { alter: (body: object) => ({ ...body, status: 'paid' }) }],
   ['nonsense', { status: 200, body: 'upstream-words' }],
   ['a broken connection', 'reset' as const],
 ])('while Dots answers with %s, nothing is claimed', async (_what, fault) => {
@@ -270,7 +270,7 @@ test('a paid order is never called cancelled', async () => {
   expect((await checkoutOf(shop, checkoutId)).state).toBe('complete')
 })
 
-test('an address that Dots gives later is checked before a buyer is led there', async () => {
+test('a URL that Dots returns later is checked before a buyer is sent there', async () => {
   const shop = await startService()
   const { checkoutId } = await click(shop)
   shop.sandbox.failNext(
@@ -291,7 +291,7 @@ test('a click that never got its session is not claimed to be anything', async (
   expect(await visit(shop, `/cancel?checkout=${id}`)).not.toContain(NOT_CHARGED)
 })
 
-test('a form cannot be posted to the way back', async () => {
+test('a form cannot be posted to the return pages', async () => {
   const shop = await startService()
   const answer = await shop.get('/success', { method: 'POST', body: new URLSearchParams({ checkout: 'x' }) })
   expect(answer.status).toBe(404)

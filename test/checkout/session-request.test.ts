@@ -153,8 +153,8 @@ test.each([
 test('metadata is filled in its order, and cut at twenty keys', async () => {
   const metadata = Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`p${n}`, 'catalog']))
   const shop = await startService({ products: [{ sku: 'tee', name: 'T', amount: 5, metadata }] })
-  const wishes = ['a', 'b', 'c', 'd'].map((key) => `metadata_${key}=link`).join('&')
-  await click(shop, `/buy/tee?utm_source=s&ref=r&utm_term=t&${wishes}&metadata_p0=link`)
+  const parameters = ['a', 'b', 'c', 'd'].map((key) => `metadata_${key}=link`).join('&')
+  await click(shop, `/buy/tee?utm_source=s&ref=r&utm_term=t&${parameters}&metadata_p0=link`)
   const sent = lastAsked(shop).metadata ?? {}
   expect(Object.keys(sent)).toEqual([
     ...['checkout_id', 'items', 'amount_total'],
@@ -178,7 +178,7 @@ test("a cart's metadata keeps each product's own with its line", async () => {
   expect(metadata).toMatchObject({ items: 'tee:2,mug:2', amount_total: '7400' })
 })
 
-test('products that differ in their sku alone are one line for Dots, and stay apart for the shop', async () => {
+test('products that differ only in their sku are one line for Dots, and separate ones for the shop', async () => {
   const pin = { name: 'Pin', description: 'Brass.', amount: 300, images: ['https://shop.example/pin.jpg'] }
   const shop = await startService({
     products: [
@@ -238,7 +238,7 @@ test('a session lives as long as its shortest-lived product says, and as the set
   }
 })
 
-test.each(['GET', 'POST'])('a %s asks the store once for the sales of a limited product', async (method) => {
+test.each(['GET', 'POST'])('a %s reads the sales of a limited product once', async (method) => {
   const print = {
     sku: 'print',
     name: 'Print',

@@ -27,7 +27,7 @@ test('a buyer whose click the store could not save is known at the return, and t
   expect(row).toMatchObject({ state: 'complete', sessionId: session?.id, amountTotal: 2500 })
 })
 
-test('an id that nobody clicked for stays unknown', async () => {
+test('an id without a click is unknown', async () => {
   const shop = await startService()
   const page = await shop.get('/success?checkout=7f0c7f0c-7f0c-4f0c-8f0c-7f0c7f0c7f0c')
   expect(page.status).toBe(404)
@@ -50,7 +50,7 @@ async function saveAll(unsaved: UnsavedCheckouts, ids: readonly string[]): Promi
   return saved.map((checkout) => checkout?.id)
 }
 
-test('of more clicks than there is room for, the newest are known', async () => {
+test('beyond the maximum the newest clicks are known', async () => {
   const unsaved = new UnsavedCheckouts({ max: 2 })
   for (const id of ['a', 'b', 'c']) unsaved.add(clickOf(id, 60_000))
   expect(await saveAll(unsaved, ['a', 'b', 'c'])).toEqual([undefined, 'b', 'c'])
@@ -67,8 +67,8 @@ test('a click is forgotten some time after its session has ended, and no sooner'
     'alive',
     'beyond all timers',
   ])
-  const patient = new UnsavedCheckouts()
-  patient.add(clickOf('just ended', 0))
+  const later = new UnsavedCheckouts()
+  later.add(clickOf('just ended', 0))
   await sleep(50)
-  expect(await saveAll(patient, ['just ended'])).toEqual(['just ended'])
+  expect(await saveAll(later, ['just ended'])).toEqual(['just ended'])
 })

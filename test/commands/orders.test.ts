@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { type Click, checkoutOf, click } from '../checkout/clicks.ts'
 import { startReceiver } from '../orders/receiver.ts'
-import { change, NO_LOOPS, payQuietly, rows, startWithWebhook } from '../orders/sale.ts'
+import { change, IDLE_JOBS, payQuietly, rows, startWithWebhook } from '../orders/sale.ts'
 import { startService } from '../service.ts'
 import { envOf, runBeside, runScript } from './run-command.ts'
 
 async function shopWithOrders() {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   const paid = await click(shop, '/buy/tee:2,mug:3?email=jane@example.com&client_reference_id=ref-1')
   await payQuietly(shop, paid.session)
   await shop.get(`/success?checkout=${paid.checkoutId}`)
@@ -66,7 +66,7 @@ test('it filters by state, product, day and time', async () => {
 })
 
 test('more checkouts than a page are all listed, each once', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   await click(shop)
   change(
     shop,
@@ -131,7 +131,7 @@ const CELLS: [value: string, cell: string][] = [
 ]
 
 test('whatever a cell holds, it is text in every spreadsheet', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   for (const [value] of CELLS) {
     const { checkoutId } = await click(shop)
     const text = value.replaceAll("'", "''")
@@ -151,7 +151,7 @@ test('an order that could not be announced is shown by --failed, and sent again 
   receiver.answer = () => 500
   const shop = await startWithWebhook({
     env: receiver.env,
-    pace: { ...NO_LOOPS, deliverEveryMs: 50, retrySeconds: [0.05] },
+    pace: { ...IDLE_JOBS, deliverEveryMs: 50, retrySeconds: [0.05] },
   })
   const sales: Click[] = [await click(shop), await click(shop)]
   for (const { session } of sales) await shop.sandbox.pay(session.id)
@@ -183,7 +183,7 @@ test('an order that could not be announced is shown by --failed, and sent again 
 })
 
 test('`npm run orders` ends without an error where its reader closes the pipe', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   await click(shop)
   change(
     shop,
@@ -212,7 +212,7 @@ const WRONG = [
 ]
 
 test('a wrong command line ends with 2 and the usage', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   for (const words of WRONG) {
     const { code, stdout, stderr } = await runBeside(shop, 'orders', words)
     expect({ words, code, stdout }).toEqual({ words, code: 2, stdout: '' })
@@ -222,7 +222,7 @@ test('a wrong command line ends with 2 and the usage', async () => {
 })
 
 test('an empty store is an empty list', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   expect(JSON.parse((await runBeside(shop, 'orders', ['--json'])).stdout)).toEqual([])
   expect(parseCsv((await runBeside(shop, 'orders', ['--csv'])).stdout)).toHaveLength(1)
   expect((await runBeside(shop, 'orders')).stdout).toContain('0 checkouts')

@@ -23,8 +23,8 @@ test.each([
   ['2026-11-01T18:30+02:00', '2026-11-01T16:30:00.000Z'],
   ['2026-11-01T18:30-0500', '2026-11-01T23:30:00.000Z'],
 ])('%s is a time of UTC where it names no zone', (text, time) => {
-  expect(parseTime(text)?.toISOString()).toBe(time)
-  expect(parseSince(text, NOW).toISOString()).toBe(time)
+  expect(parseTime(text, NOW, 1)?.toISOString()).toBe(time)
+  expect(parseSince(text).toISOString()).toBe(time)
 })
 
 test.each([
@@ -37,10 +37,13 @@ test.each([
   '2026-11-01T',
   '2026-11-01 5pm',
 ])('%j is no time', (text) => {
-  expect(parseTime(text)).toBeUndefined()
-  expect(() => parseSince(text, NOW)).toThrow(UsageError)
+  expect(parseTime(text, NOW, 1)).toBeUndefined()
+  expect(() => parseSince(text)).toThrow(UsageError)
 })
 
-test('a period counts back from now', () => {
-  expect(parseSince('2h', NOW).toISOString()).toBe('2026-11-22T08:00:00.000Z')
+test('a period counts back from now, or on from it', () => {
+  expect(parseTime('2h', NOW, -1)?.toISOString()).toBe('2026-11-22T08:00:00.000Z')
+  expect(parseTime('2h', NOW, 1)?.toISOString()).toBe('2026-11-22T12:00:00.000Z')
+  expect(parseTime('1d', NOW, -1)?.toISOString()).toBe('2026-11-21T10:00:00.000Z')
+  expect(parseTime('30m', NOW, -1)?.toISOString()).toBe('2026-11-22T09:30:00.000Z')
 })

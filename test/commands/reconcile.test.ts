@@ -4,11 +4,11 @@ import { expect, test } from 'vitest'
 import type { Checkout } from '../../src/store/checkout.ts'
 import { type Click, checkoutOf, click, rowsOf } from '../checkout/clicks.ts'
 import { startReceiver } from '../orders/receiver.ts'
-import { change, NO_LOOPS, payQuietly, rows, startReplica } from '../orders/sale.ts'
+import { change, IDLE_JOBS, payQuietly, rows, startReplica } from '../orders/sale.ts'
 import { CREDENTIALS, type Service, startService } from '../service.ts'
 import { envOf, run, runBeside, runScript } from './run-command.ts'
 
-const DELIVERING = { ...NO_LOOPS, deliverEveryMs: 50 }
+const DELIVERING = { ...IDLE_JOBS, deliverEveryMs: 50 }
 
 /** What must be the same after a store was lost; a new store gives its own times to what it writes. */
 function lasting({ createdAt: _created, updatedAt: _updated, completedAt, ...checkout }: Checkout) {
@@ -42,7 +42,7 @@ test('a payment without any event is found and announced, beside the running ser
   expect(receiver.received).toHaveLength(1)
 })
 
-test('a lost store is rebuilt from what Dots lists alone; its sales are announced again only when asked', async () => {
+test('a lost store is rebuilt from what Dots lists alone; its sales are announced again only with --announce', async () => {
   const receiver = await startReceiver()
   const shop = await startService({ env: receiver.env, pace: DELIVERING })
   const links = [
@@ -95,7 +95,7 @@ test('a lost store is rebuilt from what Dots lists alone; its sales are announce
     const same = (of: unknown) => ({ ...Object(of), completed_at: undefined })
     expect(same(body.data)).toEqual(same(data))
   }
-  // Announced is announced: asking again sends nothing.
+  // A second --announce sends nothing.
   await runBeside(shop, 'reconcile', ['--announce'])
   await sleep(300)
   expect(receiver.received).toHaveLength(3)
@@ -103,7 +103,7 @@ test('a lost store is rebuilt from what Dots lists alone; its sales are announce
 
 test('a store that is rebuilt with --announce announces at once', async () => {
   const receiver = await startReceiver()
-  const shop = await startService({ env: receiver.env, pace: NO_LOOPS })
+  const shop = await startService({ env: receiver.env, pace: IDLE_JOBS })
   const { checkoutId, session } = await click(shop)
   await payQuietly(shop, session)
   await loseStore(shop)
@@ -113,9 +113,9 @@ test('a store that is rebuilt with --announce announces at once', async () => {
   await expect.poll(() => receiver.ids()).toEqual([`order_${checkoutId}`])
 })
 
-test('a buyer who pays after the loss of the store is announced without being asked for', async () => {
+test('a buyer who pays after the loss of the store is announced without --announce', async () => {
   const receiver = await startReceiver()
-  const shop = await startService({ env: receiver.env, pace: NO_LOOPS })
+  const shop = await startService({ env: receiver.env, pace: IDLE_JOBS })
   const { checkoutId, session } = await click(shop)
   await loseStore(shop)
   expect(await runBeside(shop, 'reconcile')).toMatchObject({ code: 0 })
@@ -126,7 +126,7 @@ test('a buyer who pays after the loss of the store is announced without being as
 })
 
 test('it waits for the lease of the running sweep, says so, and then acquires it', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   const { session } = await click(shop)
   await payQuietly(shop, session)
   const { leases } = shop.services.store
@@ -146,11 +146,11 @@ test('it waits for the lease of the running sweep, says so, and then acquires it
 })
 
 test('each page is a line of progress', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   const { session } = await click(shop)
   // Sessions that were made at Dots directly: a click each would take ten times as long.
-  for (let count = 1; count < 205; count += 1) {
-    const made = await fetch(`${shop.sandbox.url}/v2/checkout-sessions`, {
+  const make = () =>
+    fetch(`${shop.sandbox.url}/v2/checkout-sessions`, {
       method: 'POST',
       headers: {
         authorization: `Basic ${btoa(`${CREDENTIALS.clientId}:${CREDENTIALS.apiKey}`)}`,
@@ -158,8 +158,8 @@ test('each page is a line of progress', async () => {
       },
       body: JSON.stringify(session.asked),
     })
-    expect(made.ok).toBe(true)
-  }
+  const made = await Promise.all(Array.from({ length: 204 }, make))
+  expect(made.every(({ ok }) => ok)).toBe(true)
   const { code, stderr } = await runBeside(shop, 'reconcile')
   expect(code).toBe(0)
   expect(stderr.match(/^\d+ sessions seen/gm)).toEqual([
@@ -170,7 +170,7 @@ test('each page is a line of progress', async () => {
 })
 
 test('without a usable catalog it still rebuilds, with the skus for names', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   const { checkoutId } = await click(shop, '/buy/tee?quantity=2')
   change(shop, 'delete from checkouts')
   const run = await runBeside(shop, 'reconcile', [], { CATALOG_PATH: '/nowhere.json' })
@@ -181,10 +181,10 @@ test('without a usable catalog it still rebuilds, with the skus for names', asyn
   ])
 })
 
-test('--since takes every form that the usage names', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+test('--since takes a period and a time', async () => {
+  const shop = await startService({ pace: IDLE_JOBS })
   await click(shop)
-  for (const since of ['30m', '24h', '7d', '2026-11-01', '2026-11-01T00:00:00Z'])
+  for (const since of ['30m', '2026-11-01T00:00:00Z'])
     expect(await runBeside(shop, 'reconcile', ['--since', since])).toMatchObject({ code: 0 })
   expect(rowsOf(shop)).toHaveLength(1)
 })
@@ -202,7 +202,7 @@ const WRONG = [
 ]
 
 test('a wrong command line ends with 2 and the usage', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   for (const words of WRONG) {
     const { code, stdout, stderr } = await runBeside(shop, 'reconcile', words)
     expect({ words, code, stdout }).toEqual({ words, code: 2, stdout: '' })
@@ -213,7 +213,7 @@ test('a wrong command line ends with 2 and the usage', async () => {
 })
 
 test('what a person can fix is explained, ends with 1, and leaves the lease free', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   shop.sandbox.failNext({ status: 401, body: { message: 'upstream-words' } }, 1, 'list')
   const refused = await runBeside(shop, 'reconcile')
   expect(refused.code).toBe(1)
@@ -229,7 +229,7 @@ test('what a person can fix is explained, ends with 1, and leaves the lease free
 })
 
 test('it explains its options', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   expect(await runBeside(shop, 'reconcile', ['--help'])).toMatchObject({
     code: 0,
     stdout: expect.stringContaining('--announce'),
@@ -237,7 +237,7 @@ test('it explains its options', async () => {
 })
 
 test('it stops early on a signal, and ends with 1', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   await shop.services.store.leases.acquire('sweep', 'a sweep', new Date(Date.now() + 60_000).toISOString())
   const stop = new AbortController()
   const running = run('reconcile', [], { env: envOf(shop), signal: stop.signal })
@@ -250,7 +250,7 @@ test('it stops early on a signal, and ends with 1', async () => {
 })
 
 test('warnings are sentences, not JSON', async () => {
-  const shop = await startService({ pace: NO_LOOPS })
+  const shop = await startService({ pace: IDLE_JOBS })
   const { checkoutId, session } = await click(shop)
   shop.sandbox.webhook = undefined
   await shop.sandbox.pay(session.id, { amountTotal: 1 })

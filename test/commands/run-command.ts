@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import packageJson from '../../package.json' with { type: 'json' }
 import * as checkCatalog from '../../src/commands/check-catalog.ts'
 import * as link from '../../src/commands/link.ts'
 import * as orders from '../../src/commands/orders.ts'
@@ -9,6 +10,7 @@ import type { Service } from '../service.ts'
 
 const COMMANDS = { 'check-catalog': checkCatalog, link, orders, reconcile }
 export type CommandName = keyof typeof COMMANDS
+const { scripts } = packageJson
 
 export interface Run {
   code: number | null
@@ -58,16 +60,20 @@ export function envOf(shop: Service, more: Record<string, string> = {}): Record<
   return { ...shop.env, ...more }
 }
 
-/** Runs `npm run NAME -- …` as a process of its own. With `leaveEarly` its reader closes the pipe after the first output, as `head` does. */
+/**
+ * Runs the script NAME of package.json as a process of its own, as `npm run NAME -- …` does, without the second that npm
+ * itself takes. With `leaveEarly` its reader closes the pipe after the first output, as `head` does.
+ */
 export async function runScript(
   name: CommandName,
   words: readonly string[],
   env: Record<string, string>,
   { leaveEarly = false } = {},
 ): Promise<Run> {
-  const child = spawn('npm', ['run', '--silent', name, '--', ...words], {
-    cwd: resolve(import.meta.dirname, '../..'),
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+  const cwd = resolve(import.meta.dirname, '../..')
+  const child = spawn('sh', ['-c', `exec ${scripts[name]} "$@"`, name, ...words], {
+    cwd,
+    env: { PATH: `${cwd}/node_modules/.bin:${process.env.PATH}`, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const run: Run = { code: null, stdout: '', stderr: '' }

@@ -52,7 +52,12 @@ export function orderBooksContract(
       return (await store.checkouts.list(filter, limit, after)).map(({ checkout }) => checkout)
     }
 
-    const announcement = (id: string) => ({ id, body: `{"of":"${id}"}`, state: 'pending' as const })
+    const announcement = (id: string) => ({
+      id,
+      type: 'checkout.completed',
+      body: `{"of":"${id}"}`,
+      state: 'pending' as const,
+    })
 
     describe('lists', () => {
       test('the newest comes first, and pages neither repeat nor skip, also within one moment', async () => {
@@ -84,7 +89,7 @@ export function orderBooksContract(
         expect(await list({ state: 'expired' }, 9)).toEqual([])
       })
 
-      test('failed ones are those with a flag or a given up announcement', async () => {
+      test('the filter `failed` finds checkouts with a flag or a failed announcement', async () => {
         for (const id of ['flagged', 'unannounced', 'fine']) await sell(id)
         await store.checkouts.recordCompletion('flagged', completion({ amountMismatch: true }))
         await store.checkouts.recordCompletion(
@@ -130,7 +135,7 @@ export function orderBooksContract(
         })
       })
 
-      test('many are found by their own ids, and by nothing else', async () => {
+      test('many checkouts are found by their own ids alone', async () => {
         for (const id of ['a', 'b', 'c']) await openUntil(id, 60)
         expect(ids(await store.checkouts.findMany(['c', 'a', 'nobody', 'session-b'])).toSorted()).toEqual([
           'a',
@@ -154,7 +159,7 @@ export function orderBooksContract(
         expect(await checkouts.findByAnyId(['%', 'session-'])).toEqual([])
       })
 
-      test('overdue are the open ones past their end that were not checked lately', async () => {
+      test('overdue checkouts are the open ones past their expiry that were not checked lately', async () => {
         for (const [id, end] of [
           ['late', 20],
           ['later', 10],
@@ -172,7 +177,7 @@ export function orderBooksContract(
         expect(ids(await store.checkouts.overdue({ ...times, checkedBefore: at(46) }, 9))).toHaveLength(2)
       })
 
-      test('unresolved are the old ones of which it is not known whether a session exists', async () => {
+      test('unresolved checkouts are the old ones of which it is unknown whether a session exists', async () => {
         await sell('first')
         goTo(1)
         await sell('second')
@@ -186,7 +191,7 @@ export function orderBooksContract(
         expect(ids(await store.checkouts.unresolved(at(5), 1))).toEqual(['first'])
       })
 
-      test('a lost checkout comes back at its old time, once, and never over one that is there', async () => {
+      test('a lost checkout is restored with its old time, and never over an existing one', async () => {
         const { checkouts } = store
         expect(await checkouts.recordRestored(NEW_CHECKOUT, at(-500))).toBe(true)
         await checkouts.recordCompletion(NEW_CHECKOUT.id, completion())
@@ -247,14 +252,14 @@ export function orderBooksContract(
         return store.events.record(id, candidateIds, clock.toISOString())
       }
 
-      test('an event is new once, also for two who bring it at the same time', async () => {
+      test('an event is new once, also when two callers record it at the same time', async () => {
         const both = await Promise.all([record('e1', ['x']), record('e1', ['x'])])
         expect(both.toSorted()).toEqual(['new', 'seen'])
         await reopen()
         expect(await record('e1', ['other'])).toBe('seen')
       })
 
-      test('a new event is claimed by who recorded it, and taken by one other when that time is over', async () => {
+      test('a new event is claimed by its recorder, and by one other caller after that time', async () => {
         await store.events.record('e1', ['intent-1', 'ünï'], at(20))
         goTo(19)
         expect(await store.events.claimDue(9, at(60))).toEqual([])
@@ -276,7 +281,7 @@ export function orderBooksContract(
         expect(await store.events.claimDue(9, at(60))).toHaveLength(1)
       })
 
-      test('no more events are taken than asked for, those that are due for longest', async () => {
+      test('no more events are claimed than asked for, the longest due first', async () => {
         for (const [id, second] of [
           ['third', 3],
           ['first', 1],
@@ -290,7 +295,7 @@ export function orderBooksContract(
         expect(await claimed()).toEqual(['third'])
       })
 
-      test('done is done, and a retry comes at its time', async () => {
+      test('a finished event is not claimed again, a retried one at its time', async () => {
         for (const id of ['done', 'again']) await record(id, [])
         await store.events.recordDone('done')
         await store.events.recordRetry('again', at(30))
@@ -331,25 +336,32 @@ export function orderBooksContract(
         )
       }
 
-      test('it is written with the completion, and taken by one until its time is over', async () => {
+      test('it is written with the completion, and claimed by one caller until its time is over', async () => {
         await announced()
         const taken = await Promise.all([store.outbox.claimDue(9, at(60)), store.outbox.claimDue(9, at(60))])
         expect(taken.flat()).toEqual([
-          { ...announcement('m1'), checkoutId: 'a', attempts: 1, lastError: null },
+          {
+            id: 'm1',
+            body: announcement('m1').body,
+            state: 'pending',
+            checkoutId: 'a',
+            attempts: 1,
+            lastError: null,
+          },
         ])
         goTo(60)
         await reopen()
         expect(await store.outbox.claimDue(9, at(99))).toMatchObject([{ id: 'm1', attempts: 2 }])
       })
 
-      test('a completion that came second announces nothing', async () => {
+      test('a second completion announces nothing', async () => {
         await sell('a')
         await store.checkouts.recordCompletion('a', completion())
         await store.checkouts.recordCompletion('a', completion({ announcement: announcement('m1') }))
         expect(await store.outbox.find('a')).toBeUndefined()
       })
 
-      test('delivered is the end, a retry waits, and giving up keeps the reason', async () => {
+      test('a delivered one is not sent again, a retry waits, and a failed one keeps its reason', async () => {
         for (const id of ['ok', 'later', 'never']) await announced(id, id)
         expect(await store.outbox.claimDue(9, at(5))).toHaveLength(3)
         await store.outbox.recordUndelivered({ id: 'ok', attempts: 1 }, 'timeout', at(0))
@@ -367,7 +379,7 @@ export function orderBooksContract(
         expect((await store.outbox.claimDue(9, at(99))).map(({ id }) => id)).toEqual(['later'])
       })
 
-      test('a held one is released, once', async () => {
+      test('a held one is released once', async () => {
         await sell('a')
         const held = { ...announcement('m1'), state: 'held' as const }
         await store.checkouts.recordCompletion('a', completion({ announcement: held }))
@@ -379,7 +391,7 @@ export function orderBooksContract(
         expect(await store.outbox.resend('a', 'another type')).toBe('unknown')
       })
 
-      test('it is sent once more where a person asks for it, from the first attempt on', async () => {
+      test('a resend starts again from the first attempt', async () => {
         await announced()
         await store.outbox.claimDue(9, at(60))
         await store.outbox.recordDelivered('m1')
@@ -388,7 +400,7 @@ export function orderBooksContract(
         expect(await store.outbox.resend('nobody')).toBe('unknown')
       })
 
-      test('one that is held is not sent by itself', async () => {
+      test('a held one is sent only after a resend', async () => {
         await sell('a')
         const held = { ...announcement('m1'), state: 'held' as const }
         await store.checkouts.recordCompletion('a', completion({ announcement: held }))
@@ -400,7 +412,7 @@ export function orderBooksContract(
     })
 
     describe('leases', () => {
-      test('one holder at a time, who may renew, until the time is over or the lease is released', async () => {
+      test('a lease has one holder, who may renew it, until it runs out or is released', async () => {
         const { leases } = store
         const both = await Promise.all([
           leases.acquire('sweep', 'me', at(60)),
@@ -419,7 +431,7 @@ export function orderBooksContract(
         expect(await leases.acquire('sweep', first, at(100))).toBe(true)
       })
 
-      test('the cursor stays for the next holder', async () => {
+      test('the cursor is kept for the next holder', async () => {
         const { leases } = store
         expect(await leases.readCursor('sweep')).toBeUndefined()
         await leases.writeCursor('sweep', 'as far as "ü"')

@@ -181,7 +181,7 @@ export function storeContract(
       }
     })
 
-    test('an id is given once: a second checkout under it is refused and changes nothing', async () => {
+    test('a second checkout under the same id is refused and changes nothing', async () => {
       await checkouts.reserve(NEW_CHECKOUT)
       const second = checkouts.reserve({ ...NEW_CHECKOUT, amountTotal: 1 })
       await expect(second).rejects.toThrow(StoreError)
@@ -233,7 +233,7 @@ export function storeContract(
       expect(await read()).toMatchObject({ ...NEW_CHECKOUT, ...SESSION, failure: null, completedAt: null })
     })
 
-    test('a session without ids is open all the same', async () => {
+    test('a checkout whose session has no ids is open as well', async () => {
       await checkouts.reserve(NEW_CHECKOUT)
       const bare = { ...SESSION, sessionId: undefined, paymentIntentId: undefined }
       expect(await checkouts.recordOpen(NEW_CHECKOUT.id, bare)).toBe('recorded')
@@ -311,7 +311,7 @@ export function storeContract(
       expect((await read()).amountPaid).toBe(outcomes.indexOf('recorded') + 1)
     })
 
-    test('where expiry and completion meet, the checkout is complete, whoever comes first', async () => {
+    test('after expiry and completion at the same time the checkout is complete, in either order', async () => {
       for (const [id, order] of [
         ['a', ['recordExpiry', 'recordCompletion']],
         ['b', ['recordCompletion', 'recordExpiry']],

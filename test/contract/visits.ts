@@ -68,7 +68,7 @@ export function visitsContract(
       expect(await click('b', key)).toBeUndefined()
     })
 
-    test('what is paid, ended, failed or was left while it was created is not reused', async () => {
+    test('a checkout that is paid, expired, failed or was left in creation is not reused', async () => {
       await click('paid')
       await store.checkouts.recordCompletion('paid', completion())
       expect(await click('ended')).toBeUndefined()
@@ -111,7 +111,7 @@ export function visitsContract(
       expect(await store.checkouts.unresolved(at(1), 10)).toEqual([])
     })
 
-    test('an open checkout that was checked at its end is not looked for any more', async () => {
+    test('an open checkout without a session id is no longer unresolved once it was checked', async () => {
       await click('a')
       await store.checkouts.recordOpen('a', {
         sessionId: undefined,
@@ -123,7 +123,7 @@ export function visitsContract(
       expect(await store.checkouts.unresolved(at(1), 10)).toEqual([])
     })
 
-    test('the session that the buyer was sent to takes the place of one that was found', async () => {
+    test('the session that the buyer was sent to replaces one that was found', async () => {
       await click('a')
       await openUntil('a', 600, 'found')
       expect(await openUntil('a', 700, 'sent-to')).toBe('recorded')
@@ -148,7 +148,7 @@ export function visitsContract(
       expect(await checkouts.find('free')).toMatchObject({ isHeld: false })
     })
 
-    test('a signed link counts its completed sales alone', async () => {
+    test('only completed sales of a signed link are counted', async () => {
       for (const id of ['a', 'b', 'c']) {
         await store.checkouts.reserve({ ...NEW_CHECKOUT, id, linkId: id === 'c' ? 'other' : 'link' })
       }
@@ -179,7 +179,7 @@ export function visitsContract(
       expect(await store.savedCarts.find('browser-1', at(-1))).toBeUndefined()
     })
 
-    test('events that wait are counted from a moment on', async () => {
+    test('pending events received after a time are counted', async () => {
       await store.events.record('one', ['id-0001'], at(20))
       clock = new Date(at(10))
       await store.events.record('two', ['id-0002'], at(20))

@@ -1,23 +1,23 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ConcurrencyLimiter, PURPOSES, type Purpose } from '../../src/dots/concurrency.ts'
-import { handClock } from './hand-clock.ts'
+import { concurrencyLimiter, PURPOSES, type Purpose } from '../../src/dots/concurrency.ts'
+import { manualClock } from './manual-clock.ts'
 
 const LONG_MS = 60_000
 const never = new AbortController().signal
 
 function make(max: number) {
-  const { clock, forward } = handClock()
-  const limiter = new ConcurrencyLimiter(max, clock)
+  const { clock, forward } = manualClock()
+  const limiter = concurrencyLimiter(max, clock)
   const acquire = (purpose: Purpose, timeoutMs = LONG_MS, signal = never) =>
-    limiter.acquire(purpose, { timeoutMs, signal })
+    limiter.acquire(purpose, timeoutMs, signal)
   /** Takes slots as long as there are free ones. */
   const fill = async (purpose: Purpose) => {
     const releases: (() => void)[] = []
     for (;;) {
       const abort = new AbortController()
       const slot = acquire(purpose, LONG_MS, abort.signal)
-      if (limiter.waiting === 0) {
+      if (limiter.waiting() === 0) {
         releases.push(await slot)
       } else {
         abort.abort()
@@ -37,22 +37,22 @@ test.each([
   [8, { click: 8, return: 4, background: 1 }],
   [2, { click: 2, return: 1, background: 1 }],
   [1, { click: 1, return: 1, background: 1 }],
-])('of %i slots each purpose has its share', async (most, shares) => {
+])('of %i slots each purpose has its share', async (max, shares) => {
   for (const purpose of PURPOSES) {
-    const { fill } = make(most)
+    const { fill } = make(max)
     expect(await fill(purpose)).toHaveLength(shares[purpose])
   }
 })
 
 test.each([2, 3, 4, 8, 16, 128])(
   'of %i slots the returns and the background together leave at least one to clicks',
-  async (most) => {
-    const { fill, limiter } = make(most)
+  async (max) => {
+    const { fill, limiter } = make(max)
     await fill('background')
     await fill('return')
-    expect(limiter.inFlight).toBeLessThan(most)
+    expect(limiter.inFlight()).toBeLessThan(max)
     expect((await fill('click')).length).toBeGreaterThan(0)
-    expect(limiter.inFlight).toBe(most)
+    expect(limiter.inFlight()).toBe(max)
   },
 )
 
@@ -62,7 +62,7 @@ test('a free slot goes to a click first, then to a return, then to the backgroun
   const order: Purpose[] = []
   for (const purpose of ['background', 'return', 'click'] as const)
     void acquire(purpose).then(() => order.push(purpose))
-  expect(limiter.waiting).toBe(3)
+  expect(limiter.waiting()).toBe(3)
   for (const release of releases) {
     release()
     await settled()
@@ -94,9 +94,9 @@ test('a call that is expected to wait too long is rejected at once, by how long 
   await fill('click')
   const waiting = [acquire('click', 8_000), acquire('click', 8_000), acquire('click', 8_000)]
   for (const one of waiting) one.catch(() => {})
-  expect(limiter.waiting).toBe(3)
+  expect(limiter.waiting()).toBe(3)
   await expect(acquire('click', 5_000)).rejects.toThrow('dots-queue-full')
-  expect(limiter.waiting).toBe(3)
+  expect(limiter.waiting()).toBe(3)
 })
 
 test('a call that is aborted in the queue leaves it, and holds no slot', async () => {
@@ -107,9 +107,9 @@ test('a call that is aborted in the queue leaves it, and holds no slot', async (
   abort.abort()
   await expect(slot).rejects.toThrow('dots-queue-full')
   await expect(acquire('click', LONG_MS, AbortSignal.abort())).rejects.toThrow('dots-queue-full')
-  expect([limiter.waiting, limiter.inFlight]).toEqual([0, 1])
+  expect([limiter.waiting(), limiter.inFlight()]).toEqual([0, 1])
   release?.()
-  expect(limiter.inFlight).toBe(0)
+  expect(limiter.inFlight()).toBe(0)
 })
 
 test('a slot is released once, however often', async () => {
@@ -118,10 +118,10 @@ test('a slot is released once, however often', async () => {
   await acquire('click')
   release()
   release()
-  expect(limiter.inFlight).toBe(1)
+  expect(limiter.inFlight()).toBe(1)
 })
 
-test('in any history there are never more calls than allowed, and no slot is lost', async () => {
+test('in any sequence of steps there are never more calls than allowed, and no slot is lost', async () => {
   const step = fc.oneof(
     fc.record({ what: fc.constant('acquire' as const), purpose: fc.constantFrom(...PURPOSES) }),
     fc.record({ what: fc.constantFrom('release' as const, 'abort' as const), which: fc.nat(50) }),
@@ -131,8 +131,8 @@ test('in any history there are never more calls than allowed, and no slot is los
     fc.asyncProperty(
       fc.integer({ min: 1, max: 9 }),
       fc.array(step, { maxLength: 120 }),
-      async (most, steps) => {
-        const { limiter, acquire, forward } = make(most)
+      async (max, steps) => {
+        const { limiter, acquire, forward } = make(max)
         const inside: (() => void)[] = []
         const outside: AbortController[] = []
         for (const one of steps) {
@@ -147,14 +147,14 @@ test('in any history there are never more calls than allowed, and no slot is los
           else if (one.what === 'release') inside.splice(one.which % Math.max(1, inside.length), 1)[0]?.()
           else outside[one.which % Math.max(1, outside.length)]?.abort()
           await Promise.resolve()
-          expect(limiter.inFlight).toBeLessThanOrEqual(most)
+          expect(limiter.inFlight()).toBeLessThanOrEqual(max)
         }
         await settled()
-        expect(limiter.inFlight).toBe(inside.length)
+        expect(limiter.inFlight()).toBe(inside.length)
         for (const abort of outside) abort.abort()
         await settled()
         for (const release of inside) release()
-        expect([limiter.inFlight, limiter.waiting]).toEqual([0, 0])
+        expect([limiter.inFlight(), limiter.waiting()]).toEqual([0, 0])
       },
     ),
   )

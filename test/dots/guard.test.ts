@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PURPOSES, type Purpose } from '../../src/dots/concurrency.ts'
-import { Guard } from '../../src/dots/guard.ts'
+import { callGuard } from '../../src/dots/guard.ts'
 import { AppError } from '../../src/errors.ts'
-import { handClock } from './hand-clock.ts'
+import { manualClock } from './manual-clock.ts'
 import { failureOf, recordedLog } from './servers.ts'
 
 const DEADLINE_MS = 8_000
@@ -14,9 +14,9 @@ const unreachable = () => new AppError('dots-unreachable')
 const late = () => new AppError('dots-timeout')
 
 function make({ maxInFlight = 8 } = {}) {
-  const { clock, forward } = handClock()
+  const { clock, forward } = manualClock()
   const { log, lines } = recordedLog()
-  const guard = new Guard({ maxInFlight, clock, random: () => 0, log })
+  const guard = callGuard({ maxInFlight, clock, random: () => 0, log })
   /** A call whose attempts end as listed, the last one repeatedly; undefined is a success. */
   const call = async (ends: readonly (AppError | undefined)[], purpose: Purpose = 'click') => {
     let attempts = 0
@@ -35,16 +35,16 @@ function make({ maxInFlight = 8 } = {}) {
 }
 
 describe('a retry', () => {
-  test('is made once after an error that may pass, and can save the click', async () => {
+  test('is made once after an error that may be temporary, and its success counts', async () => {
     expect(await make().call([late(), undefined])).toMatchObject({ attempts: 2, error: undefined })
     expect(await make().call([late()])).toMatchObject({ attempts: 2, code: 'dots-timeout' })
   })
 
-  test('is never made after any other error, which also counts as a sign that Dots is up', async () => {
+  test('is never made after any other error, which does not count against the breaker', async () => {
     const { call, guard } = make()
     const refused = () => new AppError('dots-request-refused')
     for (let n = 0; n < 30; n++) expect((await call([refused()])).attempts).toBe(1)
-    expect(guard.status.breakers.click).toBe('closed')
+    expect(guard.status().breakers.click).toBe('closed')
   })
 
   test('is made after the pause that Dots requested, where that fits the deadline', async () => {
@@ -99,7 +99,7 @@ describe('the breaker', () => {
   test('opens after five failures, rejects at once, closes after one successful probe, and logs each change', async () => {
     const { guard, call, forward, lines } = make()
     for (let n = 0; n < 3; n++) await call([down()])
-    expect(guard.status.breakers).toEqual({ click: 'open', return: 'closed', background: 'closed' })
+    expect(guard.status().breakers).toEqual({ click: 'open', return: 'closed', background: 'closed' })
     const { attempts, error } = await call([undefined])
     expect([attempts, error?.code, error?.retryAfterSeconds]).toEqual([0, 'dots-breaker-open', 5])
     expect((await call([undefined], 'return')).error).toBe(undefined)
@@ -125,20 +125,20 @@ describe('the breaker', () => {
       await call([paused(20)])
       forward(20_000)
     }
-    expect(guard.status.breakers.click).toBe('closed')
+    expect(guard.status().breakers.click).toBe('closed')
     for (let n = 0; n < 3; n++) await call([down()])
     forward(5_000)
     await call([paused(20)])
-    expect(guard.status.breakers.click).toBe('open')
+    expect(guard.status().breakers.click).toBe('open')
     forward(20_000)
     expect((await call([undefined])).error).toBe(undefined)
-    expect(guard.status.breakers.click).toBe('closed')
+    expect(guard.status().breakers.click).toBe('closed')
   })
 
   test('treats a Retry-After of 0 as none', async () => {
     const { guard, call } = make()
     for (let n = 0; n < 3; n++) await call([new AppError('dots-unavailable', { pauseSeconds: 0 })])
-    expect(guard.status.breakers.click).toBe('open')
+    expect(guard.status().breakers.click).toBe('open')
     expect(new AppError('dots-unavailable', { pauseSeconds: 0 }).retryAfterSeconds).toBeGreaterThan(0)
   })
 })
@@ -152,7 +152,7 @@ describe('a pause', () => {
       const { attempts, error } = await call([undefined], purpose)
       expect([attempts, error?.code, error?.retryAfterSeconds]).toEqual([0, 'dots-paused', 20])
     }
-    expect(guard.status.pausedSeconds).toBe(20)
+    expect(guard.status().pausedSeconds).toBe(20)
     forward(19_500)
     expect((await call([undefined])).error).toBe(undefined)
   })
@@ -163,7 +163,7 @@ describe('a pause', () => {
       failureOf(guard.call('click', 1_000, () => Promise.reject(error))),
     )
     await Promise.all(both)
-    expect(guard.status.pausedSeconds).toBe(60)
+    expect(guard.status().pausedSeconds).toBe(60)
   })
 
   test('that begins while a call waits for a slot applies to that call too', async () => {
@@ -194,7 +194,7 @@ describe('the deadline', () => {
       ['dots-timeout', true],
       ['dots-queue-full', false],
     ])
-    expect([guard.status.inFlight, guard.status.waiting]).toEqual([0, 0])
+    expect([guard.status().inFlight, guard.status().waiting]).toEqual([0, 0])
   })
 })
 
@@ -214,7 +214,7 @@ describe('abort', () => {
     guard.abort()
     expect((await errors).map(({ code }) => code)).toEqual(['dots-connection-lost', 'dots-queue-full'])
     expect(await call([undefined])).toMatchObject({ attempts: 0, code: 'dots-queue-full' })
-    expect(guard.status).toMatchObject({ inFlight: 0, waiting: 0, breakers: { click: 'closed' } })
+    expect(guard.status()).toMatchObject({ inFlight: 0, waiting: 0, breakers: { click: 'closed' } })
   })
 
   test('for the background does not affect buyers', async () => {
@@ -257,7 +257,7 @@ test('in any mix of calls the limit holds, and no slot is lost', async () => {
       })
       await Promise.allSettled(all)
       expect(peak).toBeLessThanOrEqual(max)
-      expect([now, guard.status.inFlight, guard.status.waiting]).toEqual([0, 0, 0])
+      expect([now, guard.status().inFlight, guard.status().waiting]).toEqual([0, 0, 0])
     }),
     { numRuns: 40 },
   )

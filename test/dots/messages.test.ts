@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { errorCode, parseSession, parseSessionPage } from '../../src/dots/messages.ts'
 
 describe('a session', () => {
-  test('what is known of it is read, what is not known is left out', () => {
+  test('known fields are read, unknown ones are left out', () => {
     const session = {
       id: 's1',
       status: 'complete',
@@ -25,7 +25,7 @@ describe('a session', () => {
     ['an object', {}],
     ['empty text', ''],
     ['true', true],
-  ])('a field that is %s costs the session nothing but that field', (_what, wrong) => {
+  ])('a field that is %s is left out, and the others are read', (_what, wrong) => {
     const names = ['id', 'status', 'payment_intent_id', 'expiry', 'customer_email', 'amount_total', 'created']
     for (const name of names) {
       const session = parseSession({ checkout_session_url: 'https://pay.example/c', [name]: wrong })
@@ -45,18 +45,18 @@ describe('a session', () => {
     ).toEqual({})
   })
 
-  test.each([null, undefined, 'text', 7, true, []])('%j is none', (body) => {
+  test.each([null, undefined, 'text', 7, true, []])('%j is no session', (body) => {
     expect(parseSession(body)).toBeUndefined()
   })
 
-  test('names that every object has are not fields of it', () => {
+  test('inherited properties are not read as fields', () => {
     const body: unknown = JSON.parse('{"__proto__": {"id": "stolen"}, "constructor": "x"}')
     expect(parseSession(body)).toEqual({})
   })
 })
 
 describe('a page of sessions', () => {
-  test('what is no session in it is skipped', () => {
+  test('entries that are no sessions are skipped', () => {
     expect(parseSessionPage({ data: [{ id: 'a' }, null, 7, [], { id: 'b' }], has_more: true })).toEqual({
       sessions: [{ id: 'a' }, { id: 'b' }],
       hasMore: true,
@@ -68,14 +68,14 @@ describe('a page of sessions', () => {
   })
 
   test.each([null, [], {}, { data: null }, { data: {} }, { data: [], has_more: 'yes' }, 'text'])(
-    '%j is none',
+    '%j is no page',
     (body) => {
       expect(parseSessionPage(body)).toBeUndefined()
     },
   )
 })
 
-describe('the code of a refusal', () => {
+describe('the error code of a response', () => {
   test.each([
     [{ code: 'invalid-input' }, 'invalid-input'],
     [{ error: { code: 'invalid-input', message: 'free text' } }, 'invalid-input'],
@@ -102,7 +102,7 @@ describe('the code of a refusal', () => {
     { code: 'x'.repeat(65) },
     { code: null, error: null },
     { error: ['invalid-input'] },
-  ])('%j has none that a log may hold', (body) => {
+  ])('%j has none that is safe to log', (body) => {
     expect(errorCode(body)).toBeUndefined()
   })
 })

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { RetryBudget } from '../../src/dots/retry-budget.ts'
-import { handClock } from './hand-clock.ts'
+import { retryBudget } from '../../src/dots/retry-budget.ts'
+import { manualClock } from './manual-clock.ts'
 
 const SECOND = 1_000
 
 function make() {
-  const { clock, forward } = handClock()
-  const budget = new RetryBudget(clock)
+  const { clock, forward } = manualClock()
+  const budget = retryBudget(clock)
   const call = (times: number) => {
     for (let n = 0; n < times; n++) budget.recordCall()
   }

@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer, type Server, type Socket } from 'node:net'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
-import { DotsClient, type DotsClientOptions } from '../../src/dots/client.ts'
+import { type DotsClient, type DotsClientOptions, dotsClient } from '../../src/dots/client.ts'
 import type { CreateSession } from '../../src/dots/messages.ts'
 import { type AppError, isDotsError } from '../../src/errors.ts'
 
@@ -32,7 +32,7 @@ export const GOOD = { checkout_session_url: 'https://pay.example/c/1' }
 
 /** A client that is closed when the test is over, and does not log. */
 export function clientOf(apiUrl: string, options: Partial<DotsClientOptions> = {}): DotsClient {
-  const client = new DotsClient({
+  const client = dotsClient({
     ...CREDENTIALS,
     apiUrl,
     maxInFlight: 8,

@@ -161,7 +161,7 @@ describe('a body over 64 KiB is not read to its end', () => {
     }
   })
 
-  test('an endless one is given up at once', async () => {
+  test('an endless one is aborted at once', async () => {
     let sent = 0
     const url = await web(async (request, response) => {
       request.resume()

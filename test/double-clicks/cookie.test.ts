@@ -20,7 +20,7 @@ describe('the cookie', () => {
     expect(value).toMatch(/^[A-Za-z0-9_-]{22}$/)
   })
 
-  test('on https is kept to this host and to https', async () => {
+  test('on https is limited to this host and to https', async () => {
     const { name, flags } = await flagsOf({ PUBLIC_URL: 'https://buy.shop.example' })
     expect(name).toBe('__Host-buyer')
     expect(flags).toEqual(['HttpOnly', 'Max-Age=10800', 'Path=/', 'SameSite=Lax', 'Secure'])

@@ -1,32 +1,30 @@
 import { DatabaseSync } from 'node:sqlite'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { buildApp } from '../../src/app.ts'
+import { describe, expect, test, vi } from 'vitest'
 import { buildLink } from '../../src/links/link-builder.ts'
 import { EVERY_TIME, sessionsOf } from '../checkout/clicks.ts'
 import { completion } from '../contract/store.ts'
-import { CREDENTIALS, freePort, type Service, startService } from '../service.ts'
+import { startReplica } from '../orders/sale.ts'
+import { type Service, startService } from '../service.ts'
 import { calls, returning, visit } from './visit.ts'
 
 const SECRET = 'click-secret'
 const MINUTE_MS = 60_000
 
-/** A second instance of the service on the same database, as a replica would be. */
-async function replicaOf(shop: Service): Promise<Pick<Service, 'get'>> {
-  const port = await freePort()
-  const env = {
-    DOTS_CLIENT_ID: CREDENTIALS.clientId,
-    DOTS_API_KEY: CREDENTIALS.apiKey,
-    DOTS_API_URL: shop.sandbox.url,
-    HOST: '127.0.0.1',
-    PORT: String(port),
-    PUBLIC_URL: shop.url,
-    CATALOG_PATH: shop.catalogPath,
-    DATABASE_URL: `sqlite:${shop.databasePath}`,
-  }
-  const { app } = await buildApp(env, { logDestination: { write: () => undefined } })
-  await app.listen({ host: '127.0.0.1', port })
-  onTestFinished(() => app.close())
-  return { get: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual', ...init }) }
+/** Clicks on the mug that overlap: Dots answers the first one when all have reached the store. */
+async function clickAtOnce(
+  shop: Service,
+  instances: readonly Pick<Service, 'get' | 'services'>[],
+  cookie: string,
+  init: () => RequestInit = () => ({}),
+) {
+  shop.sandbox.clear()
+  shop.sandbox.hold()
+  const spies = [...new Set(instances)].map(({ services }) => vi.spyOn(services.store.checkouts, 'reserve'))
+  const reserved = () => spies.reduce((sum, { mock }) => sum + mock.settledResults.length, 0)
+  const clicks = instances.map((one) => visit(one, '/buy/mug', cookie, init()))
+  await expect.poll(reserved).toBe(clicks.length)
+  shop.sandbox.release()
+  return Promise.all(clicks)
 }
 
 describe('a second click of one browser', () => {
@@ -58,30 +56,16 @@ describe('a second click of one browser', () => {
 
   test('at the same moment makes one call', async () => {
     const { shop, first } = await returning()
-    shop.sandbox.clear()
-    shop.sandbox.hold()
-    const clicks = [1, 2, 3].map(() => visit(shop, '/buy/mug', first.cookie))
-    await vi.waitUntil(() => calls(shop, 'create') > 0)
-    // Time enough for the others to call as well, if they would.
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    expect(calls(shop, 'create')).toBe(1)
-    shop.sandbox.release()
-    const [one, ...others] = await Promise.all(clicks)
+    const [one, ...others] = await clickAtOnce(shop, [shop, shop, shop], first.cookie)
     for (const other of others) expect(other.to).toBe(one?.to)
     expect(calls(shop, 'create')).toBe(1)
   })
 
   test('at the same moment, on two replicas, makes one call', async () => {
     const { shop, first } = await returning()
-    const replica = await replicaOf(shop)
-    shop.sandbox.clear()
-    shop.sandbox.hold()
-    const clicks = [shop, replica, shop, replica].map((one) => visit(one, '/buy/mug', first.cookie))
-    await vi.waitUntil(() => calls(shop, 'create') > 0)
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    shop.sandbox.release()
-    const places = new Set((await Promise.all(clicks)).map(({ to }) => to))
-    expect(places.size).toBe(1)
+    const replica = await startReplica(shop)
+    const visits = await clickAtOnce(shop, [shop, replica, shop, replica], first.cookie)
+    expect(new Set(visits.map(({ to }) => to)).size).toBe(1)
     expect(calls(shop, 'create')).toBe(1)
     // The replica knows the session that the first one made.
     expect((await visit(replica, '/buy/tee', first.cookie)).to).toBe(first.to)
@@ -89,19 +73,13 @@ describe('a second click of one browser', () => {
 
   test('on a form, pressed twice, makes one call', async () => {
     const { shop, first } = await returning()
-    shop.sandbox.clear()
-    shop.sandbox.hold()
     const form = () => ({ method: 'POST', body: new URLSearchParams({ quantity: '3' }) })
-    const clicks = [1, 2].map(() => visit(shop, '/buy/mug', first.cookie, form()))
-    await vi.waitUntil(() => calls(shop, 'create') > 0)
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    shop.sandbox.release()
-    const [one, two] = await Promise.all(clicks)
+    const [one, two] = await clickAtOnce(shop, [shop, shop], first.cookie, form)
     expect([one?.status, two?.status, two?.to]).toEqual([303, 303, one?.to])
     expect(calls(shop, 'create')).toBe(1)
   })
 
-  test('whose first one failed is told so, and the next one sells', async () => {
+  test('whose first one failed fails too, and the next one sells', async () => {
     const { shop, first } = await returning()
     shop.sandbox.failNext({ status: 400 }, EVERY_TIME, 'create')
     const clicks = await Promise.all([1, 2].map(() => visit(shop, '/buy/mug', first.cookie)))
@@ -140,10 +118,10 @@ describe('each its own session', () => {
       '?metadata_note=x',
       ':2,mug:2',
     ]
-    const places = new Set([first.to])
-    for (const change of changes) places.add((await visit(shop, `/buy/tee${change}`, first.cookie)).to)
+    const urls = new Set([first.to])
+    for (const change of changes) urls.add((await visit(shop, `/buy/tee${change}`, first.cookie)).to)
     // `tee:2,mug:2` is another cart, and each of the others is another purchase of the tee.
-    expect(places.size).toBe(changes.length + 1)
+    expect(urls.size).toBe(changes.length + 1)
     expect((await visit(shop, '/buy/tee', first.cookie)).to).toBe(first.to)
   })
 
@@ -202,7 +180,7 @@ describe('a session older than a minute', () => {
     return { shop, first, second: await visit(shop, '/buy/tee', first.cookie) }
   }
 
-  test('is asked after at Dots, and used again where it is open', async () => {
+  test('is checked at Dots, and used again where it is open', async () => {
     const { shop, first, second } = await later()
     expect(second.to).toBe(first.to)
     expect([calls(shop, 'read'), calls(shop, 'create')]).toEqual([1, 0])
@@ -221,7 +199,7 @@ describe('a session older than a minute', () => {
     expect(second.to).not.toBe(first.to)
   })
 
-  test('that was paid makes room for one new session, not for one with each click', async () => {
+  test('that was paid is replaced by one new session, not by one with each click', async () => {
     const { shop, first, second } = await later((shop, id) => shop.sandbox.pay(id))
     for (let click = 0; click < 3; click++) {
       expect((await visit(shop, '/buy/tee', first.cookie)).to).toBe(second.to)
@@ -229,13 +207,13 @@ describe('a session older than a minute', () => {
     expect(calls(shop, 'create')).toBe(1)
   })
 
-  test('is used again where Dots cannot be asked', async () => {
+  test('is used again where Dots cannot be reached', async () => {
     const { shop, first, second } = await later((shop) => shop.sandbox.failNext({ status: 500 }, EVERY_TIME))
     expect([second.status, second.to]).toEqual([302, first.to])
     expect(calls(shop, 'create')).toBe(0)
   })
 
-  test('past its end is not asked after any more', async () => {
+  test('past its end is not checked any more', async () => {
     const { shop, first, second } = await later(undefined, 181)
     expect(second.to).not.toBe(first.to)
     expect([calls(shop, 'read'), calls(shop, 'create')]).toEqual([0, 1])
@@ -262,7 +240,7 @@ describe('a session that was paid within its first minute', () => {
     const { shop, first } = await returning()
     shop.sandbox.hold()
     const opening = visit(shop, '/buy/mug', first.cookie)
-    await vi.waitUntil(() => calls(shop, 'create') > 1)
+    await vi.waitUntil(() => calls(shop, 'create') > 1, { timeout: 10_000 })
     const { checkouts } = shop.services.store
     const { reserve } = checkouts
     vi.spyOn(checkouts, 'reserve').mockImplementationOnce(async (checkout, key) => {

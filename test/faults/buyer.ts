@@ -1,15 +1,15 @@
-import { expect } from 'vitest'
+import { expect, test } from 'vitest'
 import { expectPage, logLineOf, rowsOf, unescaped } from '../checkout/clicks.ts'
 import { CREDENTIALS, type Service, type ServiceOptions, startService } from '../service.ts'
-import type { Outcome } from './matrix.ts'
+import type { FaultCase, Outcome } from './matrix.ts'
 
 const CONTACT = 'help@shop.example'
 const LINK = '/buy/tee?quantity=2&email=jane@example.com'
-/** What Dots says must be seen nowhere. */
+/** Words of Dots, which neither a page nor the log may contain. */
 export const UPSTREAM = 'upstream-words-that-nobody-may-see'
 const LEVELS = { info: 30, warn: 40, error: 50 }
 
-/** A shop whose pages name somebody to turn to. */
+/** A shop whose pages have a support email. */
 export function shopWithContact(options: ServiceOptions = {}): Promise<Service> {
   return startService({ ...options, env: { SUPPORT_EMAIL: CONTACT, ...options.env } })
 }
@@ -23,7 +23,7 @@ export interface ExpectedPage {
   row: 'failed' | 'unknown'
 }
 
-/** Clicks, and sees the page that says "nothing was charged": with all that belongs to it, and nothing that does not. */
+/** Clicks, and checks the page that says "you have not been charged", its log line and its row. */
 export async function expectProblem(shop: Service, expected: ExpectedPage): Promise<Outcome> {
   const answer = await shop.get(LINK)
   const wait = answer.headers.get('retry-after')
@@ -40,17 +40,17 @@ export async function expectProblem(shop: Service, expected: ExpectedPage): Prom
   }
   const { code, level } = expected
   expect(logLineOf(shop, reference)).toMatchObject({ status: 503, code, level: LEVELS[level] })
-  expectNothingTold(shop, text + JSON.stringify([...answer.headers]))
+  expectNoSecrets(shop, text + JSON.stringify([...answer.headers]))
   const row = rowsOf(shop).at(-1)
   expect(row).toMatchObject({ state: expected.row, failure: code, amount_total: 5000 })
   return {
-    buyer: wait === null ? '503: not charged, tell the shop' : `503: not charged, try again in ${wait} s`,
+    buyer: wait === null ? '503: not charged, contact the shop' : `503: not charged, try again in ${wait} s`,
     store: `row ${row?.state} (${row?.failure})`,
   }
 }
 
 /** Neither what the buyer got nor the log has a secret, Dots' own words, a buyer's email or a stack. */
-export function expectNothingTold(shop: Service, shown = ''): void {
+export function expectNoSecrets(shop: Service, shown = ''): void {
   const basic = btoa(`${CREDENTIALS.clientId}:${CREDENTIALS.apiKey}`)
   for (const secret of [UPSTREAM, CREDENTIALS.apiKey, basic]) {
     expect(shown).not.toContain(secret)
@@ -75,4 +75,14 @@ export function states(rows: readonly Record<string, unknown>[]): string {
   const counts = new Map<unknown, number>()
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1)
   return rows.length === 0 ? 'no row' : Array.from(counts, ([state, n]) => `${n} ${state}`).join(', ')
+}
+
+/** A test for each case; its row goes into the table that the reporter prints. */
+export function tryFaults(cases: readonly FaultCase[]): void {
+  for (const { fault, injected, run } of cases) {
+    test(`${fault}: ${injected}`, { timeout: 60_000 }, async ({ task }) => {
+      task.meta.triedFault = { fault, injected, buyer: 'FAILED', store: 'FAILED' }
+      task.meta.triedFault = { fault, injected, ...(await run()) }
+    })
+  }
 }

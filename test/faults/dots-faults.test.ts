@@ -8,14 +8,14 @@ import { CREDENTIALS, freePort } from '../service.ts'
 import {
   calls,
   type ExpectedPage,
-  expectNothingTold,
+  expectNoSecrets,
   expectProblem,
   readyz,
   shopWithContact,
+  tryFaults,
   UPSTREAM,
 } from './buyer.ts'
 import type { Fault, FaultCase, Outcome } from './matrix.ts'
-import { tryFaults } from './try-faults.ts'
 
 const BODY = { error: { code: 'resource-busy', message: UPSTREAM, trace: CREDENTIALS.apiKey } }
 const answer = (status: number, headers: Record<string, string> = {}): CannedAnswer => ({
@@ -50,16 +50,16 @@ const NONSENSE: ExpectedPage = {
   row: 'unknown',
 }
 const UNSAFE: ExpectedPage = { ...NONSENSE, code: 'dots-unsafe-url' }
-/** The product's own patience, a tenth of it: the times themselves are tried by the click that meets silence. */
-const HASTY = { connectMs: 300, firstByteMs: 500 }
+/** A tenth of the usual timeouts: the case "in real time" has the usual ones. */
+const SHORT_TIMEOUTS = { connectMs: 300, firstByteMs: 500 }
 
-/** A click at a Dots of another address. */
+/** A click while Dots is at another URL. */
 function at(fault: Fault, injected: string, url: () => Promise<string>, page: ExpectedPage): FaultCase {
   return {
     fault,
     injected,
     run: async () => {
-      const shop = await shopWithContact({ env: { DOTS_API_URL: await url() }, dots: HASTY })
+      const shop = await shopWithContact({ env: { DOTS_API_URL: await url() }, dots: SHORT_TIMEOUTS })
       return expectProblem(shop, page)
     },
   }
@@ -78,7 +78,7 @@ function answered(
     fault,
     injected,
     run: async () => {
-      const shop = await shopWithContact({ dots: HASTY, env })
+      const shop = await shopWithContact({ dots: SHORT_TIMEOUTS, env })
       shop.sandbox.failNext(canned, EVERY_TIME, 'create')
       const outcome = await expectProblem(shop, page)
       expect(calls(shop)).toBe(attempts)
@@ -93,7 +93,7 @@ function saved(fault: Fault, injected: string, canned: CannedAnswer): FaultCase 
     fault,
     injected: `${injected}, once`,
     run: async () => {
-      const shop = await shopWithContact({ dots: HASTY })
+      const shop = await shopWithContact({ dots: SHORT_TIMEOUTS })
       shop.sandbox.failNext(canned, 1, 'create')
       expect((await shop.get('/buy/tee')).status).toBe(302)
       expect(calls(shop)).toBe(2)
@@ -104,7 +104,7 @@ function saved(fault: Fault, injected: string, canned: CannedAnswer): FaultCase 
   }
 }
 
-/** Headers and half a body, and then nothing, or nobody. */
+/** Headers and half a body, and then silence or a reset. */
 function halfABody(then: 'silence' | 'reset'): () => Promise<string> {
   return () =>
     raw((socket) => {
@@ -113,28 +113,28 @@ function halfABody(then: 'silence' | 'reset'): () => Promise<string> {
     })
 }
 
-/** A TLS server with a certificate that nobody has vouched for. */
-async function impostor(): Promise<string> {
+/** A TLS server with a certificate that no authority has signed. */
+async function untrustedServer(): Promise<string> {
   const server = createServer(selfSigned(), (_request, response) => void response.end('{}'))
   return `https://127.0.0.1:${await listen(server)}/api`
 }
 
-/** Takes connections and never speaks, so that TLS never comes about. */
+/** Accepts connections and sends nothing, so that there is no TLS handshake. */
 async function silentPort(): Promise<string> {
   return (await raw(() => {})).replace('http:', 'https:')
 }
 
-async function silenceForRealTime(): Promise<Outcome> {
+async function silenceInRealTime(): Promise<Outcome> {
   const shop = await shopWithContact()
   shop.sandbox.failNext('hang', EVERY_TIME, 'create')
   const start = performance.now()
   const outcome = await expectProblem(shop, TIMEOUT)
-  // Eight seconds bound a click, and the rest is for a slow machine.
-  expect(performance.now() - start).toBeLessThan(9_500)
+  // A click has eight seconds; the rest is for a busy machine.
+  expect(performance.now() - start).toBeLessThan(15_000)
   return outcome
 }
 
-async function refusedKeyAndBack(): Promise<Outcome> {
+async function refusedThenAccepted(): Promise<Outcome> {
   const shop = await shopWithContact({ dots: { credentialsRecheckMs: 200 } })
   shop.sandbox.failNext(answer(401), 1, 'create')
   shop.sandbox.failNext(answer(401), 2, 'list')
@@ -143,27 +143,26 @@ async function refusedKeyAndBack(): Promise<Outcome> {
     status: 503,
     body: { status: 'not-ready', parts: { dots: { status: 'credentials-refused' } } },
   })
-  // No buyer comes: the service asks by itself until Dots takes the key.
-  await expect.poll(async () => (await readyz(shop)).status, { timeout: 5_000 }).toBe(200)
+  // Without any click: the service checks by itself until Dots accepts the key.
+  await expect.poll(async () => (await readyz(shop)).status).toBe(200)
   expect(calls(shop, 'list')).toBeGreaterThanOrEqual(3)
-  const said = shop.log.filter(({ msg }) => /credentials|DOTS_API_KEY/.test(String(msg)))
-  expect(said.map(({ level }) => level)).toEqual([50, 30])
-  expectNothingTold(shop)
+  const lines = shop.log.filter(({ msg }) => /credentials|DOTS_API_KEY/.test(String(msg)))
+  expect(lines.map(({ level }) => level)).toEqual([50, 30])
+  expectNoSecrets(shop)
   return { ...outcome, buyer: `${outcome.buyer}; /readyz 503, then 200 without a click` }
 }
 
-/** The cases of Dots itself. */
 tryFaults([
   at(
     'unreachable',
-    'a port that nobody listens on',
+    'a port without a server',
     async () => `http://127.0.0.1:${await freePort()}/api`,
     UNREACHABLE,
   ),
   at('unreachable', 'a name that does not exist', async () => 'https://dots.invalid/api', UNREACHABLE),
-  at('unreachable', 'a socket that takes the connection and never speaks TLS', silentPort, UNREACHABLE),
-  at('untrusted', 'a server with a self-signed certificate', impostor, UNTRUSTED),
-  { fault: 'late', injected: 'not a byte, in real time', run: silenceForRealTime },
+  at('unreachable', 'a socket without a TLS handshake', silentPort, UNREACHABLE),
+  at('untrusted', 'a server with a self-signed certificate', untrustedServer, UNTRUSTED),
+  { fault: 'late', injected: 'not a byte, in real time', run: silenceInRealTime },
   answered('late', 'headers that never come', 'hang', 2, TIMEOUT),
   at('late', 'a body that stops half way', halfABody('silence'), TIMEOUT),
   at('late', 'a reset in the body', halfABody('reset'), LOST),
@@ -171,7 +170,7 @@ tryFaults([
   saved('late', 'a reset', 'reset'),
   answered('refused', '400', answer(400), 1, REFUSED),
   answered('refused', '422', answer(422), 1, REFUSED),
-  { fault: 'credentials', injected: '401, and the key is mended at Dots', run: refusedKeyAndBack },
+  { fault: 'credentials', injected: '401, and then the key is accepted', run: refusedThenAccepted },
   answered('credentials', '403', answer(403), 1, NO_KEY),
   answered('not-found', '404', answer(404), 1, { ...REFUSED, code: 'dots-not-found' }),
   answered('conflict', '409', answer(409), 2, { ...BUSY, code: 'dots-conflict' }),
@@ -216,13 +215,7 @@ tryFaults([
   ),
   answered('nonsense', 'no checkout_session_url', sessionAt(undefined), 1, NONSENSE),
   answered('unsafe-url', 'a script', sessionAt('javascript:alert(1)'), 1, UNSAFE),
-  answered(
-    'unsafe-url',
-    'an address with credentials',
-    sessionAt('https://dots.dev@evil.example/'),
-    1,
-    UNSAFE,
-  ),
+  answered('unsafe-url', 'a URL with credentials', sessionAt('https://dots.dev@evil.example/'), 1, UNSAFE),
   answered('unsafe-url', 'a host outside of CHECKOUT_HOSTS', sessionAt('https://evil.example/'), 1, UNSAFE, {
     CHECKOUT_HOSTS: 'pay.dots.example',
   }),

@@ -33,7 +33,7 @@ export const FAULTS = {
   'amount-differs': 'another amount was paid than asked',
   'catalog-at-start': 'the catalog is broken at the start',
   'catalog-at-reload': 'the catalog is broken at a reload',
-  thousand: 'a thousand clicks on one product at once',
+  crowd: 'many clicks on one product at once',
   'double-click': 'one browser clicks twice',
   'hostile-clients': 'slow senders, header bombs, endless URLs, huge bodies',
   'forged-client-ip': 'X-Forwarded-For is forged',
@@ -65,7 +65,7 @@ export interface TriedFault extends Outcome {
 
 const WIDTHS = { fault: 40, injected: 44, buyer: 44, store: 44 }
 
-/** The whole matrix as one table of plain text, a row for each try, and one for each fault that nobody has tried. */
+/** The whole matrix as one table of plain text, a row for each try, and one for each fault that is untried. */
 export function printMatrix(tried: readonly TriedFault[]): string {
   const rows = Object.entries(FAULTS).flatMap(([fault, what]) => {
     const tries = tried.filter((one) => one.fault === fault)

@@ -1,17 +1,16 @@
 import { expect } from 'vitest'
 import { type Click, click, rowsOf } from '../checkout/clicks.ts'
 import { startReceiver } from '../orders/receiver.ts'
-import { change, logged, NO_LOOPS, payQuietly, rows, startWithWebhook } from '../orders/sale.ts'
+import { change, IDLE_JOBS, logged, payQuietly, rows, startWithWebhook } from '../orders/sale.ts'
 import type { Service, ServiceOptions } from '../service.ts'
-import { calls, expectNothingTold, states } from './buyer.ts'
+import { calls, expectNoSecrets, states, tryFaults } from './buyer.ts'
 import type { Outcome } from './matrix.ts'
-import { tryFaults } from './try-faults.ts'
 
 const STALE_SECONDS = 6 * 60
 
-/** A shop with one sale that is paid at Dots, and nobody has told the shop. */
+/** A shop with one sale that is paid at Dots, which the shop does not know yet. */
 async function paidQuietly(options: ServiceOptions = {}): Promise<Click & { shop: Service }> {
-  const shop = await startWithWebhook({ pace: NO_LOOPS, ...options })
+  const shop = await startWithWebhook({ pace: IDLE_JOBS, ...options })
   const sale = await click(shop)
   await payQuietly(shop, sale.session)
   return { ...sale, shop }
@@ -74,7 +73,7 @@ async function outOfOrder(): Promise<Outcome> {
 
 async function unknownSession(): Promise<Outcome> {
   const { shop, session, checkoutId } = await paidQuietly({
-    pace: { ...NO_LOOPS, eventsEveryMs: 50 },
+    pace: { ...IDLE_JOBS, eventsEveryMs: 50 },
   })
   const [row] = rowsOf(shop)
   change(
@@ -89,7 +88,7 @@ async function unknownSession(): Promise<Outcome> {
     `update checkouts set id = '${checkoutId}', session_id = '${row?.session_id}', payment_intent_id = '${row?.payment_intent_id}'`,
   )
   change(shop, "update events set next_attempt_at = ''")
-  await expect.poll(() => rowsOf(shop)[0]?.state, { timeout: 10_000 }).toBe('complete')
+  await expect.poll(() => rowsOf(shop)[0]?.state).toBe('complete')
   return { buyer: '(Dots: 200)', store: 'the event, then row complete once the row is there' }
 }
 
@@ -107,11 +106,10 @@ async function otherAmount(): Promise<Outcome> {
   expect(rows(shop, 'announcements')).toEqual([])
   expect(receiver.received).toEqual([])
   expect(rowsOf(shop)[0]?.flags).toContain('amount')
-  expectNothingTold(shop)
+  expectNoSecrets(shop)
   return { buyer: 'paid', store: `row complete, flagged ${rowsOf(shop)[0]?.flags}, nothing announced` }
 }
 
-/** The cases of what comes after the sale. */
 tryFaults([
   { fault: 'webhook-forged', injected: 'a wrong signature, none, an old one', run: forged },
   { fault: 'webhook-doubled', injected: 'three at once, and one more', run: doubled },

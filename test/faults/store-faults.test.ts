@@ -8,33 +8,32 @@ import { type Deployment, deploy } from '../operations/server-process.ts'
 import { WEBHOOK_SECRET } from '../orders/receiver.ts'
 import {
   change,
+  IDLE_JOBS,
   lockStore,
   movableClock,
-  NO_LOOPS,
   payQuietly,
   rows,
   startWithWebhook,
 } from '../orders/sale.ts'
 import { type Service, startService } from '../service.ts'
-import { expectNothingTold, readyz, states } from './buyer.ts'
+import { expectNoSecrets, readyz, states, tryFaults } from './buyer.ts'
 import type { Outcome } from './matrix.ts'
-import { tryFaults } from './try-faults.ts'
 
-const SWEEPING = { ...NO_LOOPS, sweepEveryMs: 50, callsPerMinute: 60_000 }
+const SWEEPING = { ...IDLE_JOBS, sweepEveryMs: 50, callsPerMinute: 60_000 }
 const LINK = '/buy/tee?quantity=2&email=jane@example.com'
 /** "nobody", who owns nothing. */
 const NOBODY = 65_534
 const IS_ROOT = process.getuid?.() === 0
 
-/** Clicks, is sent to Dots all the same, and finds the facts of the sale in the log. */
+/** Clicks, is sent to Dots all the same, and finds the details of the sale in the log. */
 async function clickWithoutStore(shop: Service): Promise<string> {
   const answer = await shop.get(LINK)
   const session = sessionsOf(shop).at(-1)
   expect([answer.status, answer.headers.get('location')]).toEqual([302, session?.checkout_session_url])
   const id = session?.metadata?.checkout_id
-  const facts = { checkout: id, session: session?.id, items: 'tee:2', amountTotal: 5000 }
-  expect(shop.log.filter(({ level }) => level === 50).at(-1)).toMatchObject(facts)
-  expectNothingTold(shop)
+  const details = { checkout: id, session: session?.id, items: 'tee:2', amountTotal: 5000 }
+  expect(shop.log.filter(({ level }) => level === 50).at(-1)).toMatchObject(details)
+  expectNoSecrets(shop)
   return String(id)
 }
 
@@ -66,7 +65,7 @@ async function closed(): Promise<Outcome> {
   await clickWithoutStore(shop)
   expect(await readyz(shop)).toMatchObject({ status: 503, body: { parts: { store: { status: 'failed' } } } })
   expect((await shop.get('/healthz')).status).toBe(200)
-  return { buyer: '302; /readyz 503', store: 'nothing; the facts are in the log and at Dots' }
+  return { buyer: '302; /readyz 503', store: 'nothing; the details are in the log and at Dots' }
 }
 
 async function emptied(): Promise<Outcome> {
@@ -78,8 +77,8 @@ async function emptied(): Promise<Outcome> {
     302,
     sessionsOf(shop).at(-1)?.checkout_session_url,
   ])
-  expectNothingTold(shop)
-  return { buyer: '302', store: 'rubbish; the facts are at Dots' }
+  expectNoSecrets(shop)
+  return { buyer: '302', store: 'unreadable; the details are at Dots' }
 }
 
 /** A disk of a few hundred kilobytes; undefined where this user may not make one. */
@@ -117,7 +116,7 @@ async function runThrough(
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
     await ended
   })
-  await vi.waitUntil(() => output.includes('server.listening'), { timeout: 15_000, interval: 20 })
+  await vi.waitUntil(() => output.includes('server.listening'), { timeout: 30_000, interval: 20 })
   return { child, output: () => output }
 }
 
@@ -141,11 +140,11 @@ async function full(): Promise<Outcome> {
       .split('\n')
       .filter((line) => line.includes('"level":50') && line.endsWith('}'))
       .map((line): Record<string, unknown> => JSON.parse(line))
-  // No sale is in neither of the two: what the store has not, the log has.
+  // Each sale that is not in the store is in the log.
   const missed = () => {
-    const kept = new Set(rows({ databasePath }, 'checkouts').map(({ id }) => id))
+    const stored = new Set(rows({ databasePath }, 'checkouts').map(({ id }) => id))
     const logged = failed().filter(({ items, amountTotal }) => items === 'tee:2' && amountTotal === 5000)
-    const known = new Set([...kept, ...logged.map(({ checkout }) => checkout)])
+    const known = new Set([...stored, ...logged.map(({ checkout }) => checkout)])
     return [...shop.sandbox.sessions.values()].filter(({ metadata }) => !known.has(metadata?.checkout_id))
   }
   await expect.poll(() => missed().length).toBe(0)
@@ -155,7 +154,7 @@ async function full(): Promise<Outcome> {
   for (const code of codes) expect(['SQLITE_FULL', 'SQLITE_IOERR', 'no-row']).toContain(code)
   expect(server.output()).not.toContain('jane')
   expect(server.output()).not.toContain('"stack"')
-  return { buyer: '302', store: `what fitted (${codes.join(', ')}); the facts are in the log` }
+  return { buyer: '302', store: `what fitted (${codes.join(', ')}); the details are in the log` }
 }
 
 async function readOnly(): Promise<Outcome> {
@@ -173,11 +172,11 @@ async function readOnly(): Promise<Outcome> {
   expect(server.output()).not.toContain('jane')
   expect(server.output()).not.toContain('"stack"')
   expect(rows(shop, 'checkouts')).toHaveLength(1)
-  return { buyer: '302', store: 'what it held before; the facts are in the log' }
+  return { buyer: '302', store: 'what it held before; the details are in the log' }
 }
 
 async function lockedAtWebhook(): Promise<Outcome> {
-  const shop = await startWithWebhook({ pace: NO_LOOPS })
+  const shop = await startWithWebhook({ pace: IDLE_JOBS })
   expect((await shop.get('/buy/tee')).status).toBe(302)
   const [session] = sessionsOf(shop)
   if (session === undefined) throw new Error('no session')
@@ -188,12 +187,12 @@ async function lockedAtWebhook(): Promise<Outcome> {
   expect(rows(shop, 'events')).toEqual([])
   expect(await shop.sandbox.sendEvent(session.id, { id: 'msg_1' })).toBe(200)
   await expect.poll(() => rowsOf(shop)[0]?.state).toBe('complete')
-  expectNothingTold(shop)
+  expectNoSecrets(shop)
   return { buyer: '(Dots: 503, and 200 the second time)', store: 'row complete' }
 }
 
 async function goneAtWebhook(): Promise<Outcome> {
-  const shop = await startWithWebhook({ pace: NO_LOOPS, env: { DOTS_WEBHOOK_SECRET: WEBHOOK_SECRET } })
+  const shop = await startWithWebhook({ pace: IDLE_JOBS, env: { DOTS_WEBHOOK_SECRET: WEBHOOK_SECRET } })
   await shop.get('/buy/tee')
   const [session] = sessionsOf(shop)
   change(shop, 'drop table events')
@@ -210,10 +209,9 @@ async function returnWithoutStore(): Promise<Outcome> {
   const answer = await shop.get(`/success?checkout=${id}`)
   expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '3'])
   expect(await answer.text()).not.toContain('not been charged')
-  return { buyer: '503 on the way back: looks again by itself', store: 'nothing' }
+  return { buyer: '503 after the payment: reloads by itself', store: 'nothing' }
 }
 
-/** The cases of the store. */
 tryFaults([
   { fault: 'store-at-click', injected: 'another process holds the lock', run: locked },
   { fault: 'store-at-click', injected: 'another process holds the lock for 300 ms', run: lockedForAMoment },
@@ -221,7 +219,7 @@ tryFaults([
   { fault: 'store-at-click', injected: 'a file that may only be read', run: readOnly },
   { fault: 'store-at-click', injected: 'a closed file', run: closed },
   { fault: 'store-at-click', injected: 'a file that is emptied under it', run: emptied },
-  { fault: 'store-at-click', injected: 'a closed file on the way back', run: returnWithoutStore },
+  { fault: 'store-at-click', injected: 'a closed file at the return', run: returnWithoutStore },
   { fault: 'store-at-webhook', injected: 'another process holds the lock', run: lockedAtWebhook },
   { fault: 'store-at-webhook', injected: 'the table of events is gone', run: goneAtWebhook },
 ])

@@ -2,13 +2,12 @@ import { expect } from 'vitest'
 import { click, expectBuyHeaders, rowsOf, sessionsOf, unescaped } from '../checkout/clicks.ts'
 import { sendBytes } from '../hostile/raw.ts'
 import { startService } from '../service.ts'
-import { expectNothingTold, states } from './buyer.ts'
+import { expectNoSecrets, states, tryFaults } from './buyer.ts'
 import type { Outcome } from './matrix.ts'
-import { tryFaults } from './try-faults.ts'
 
-/** Ten seconds for headers, fifteen for a body, and two between two looks at the sockets. */
-const HEADERS_MS = 12_500
-const REQUEST_MS = 17_500
+/** Ten seconds for headers, fifteen for a body, two between two checks of the sockets, and some for a busy machine. */
+const HEADERS_MS = 14_000
+const REQUEST_MS = 19_000
 /** A silent socket is closed by the first of the two that notices. */
 const LATEST_MS = 35_000
 
@@ -46,7 +45,7 @@ async function forgedAddress(): Promise<Outcome> {
   for (let n = 0; n < 4; n++)
     statuses.push((await shop.get('/buy/tee', { headers: { 'x-forwarded-for': `203.0.113.${n}` } })).status)
   expect(statuses).toEqual([302, 302, 429, 429])
-  return { buyer: '302, and 429 as for one address', store: states(rowsOf(shop)) }
+  return { buyer: '302, and 429 as for one IP address', store: states(rowsOf(shop)) }
 }
 
 async function hostileText(): Promise<Outcome> {
@@ -73,7 +72,7 @@ async function hostileText(): Promise<Outcome> {
   expect(missing.status).toBe(400)
   expectBuyHeaders(missing)
   expect(shop.log.filter(({ level }) => level === 60)).toEqual([])
-  expectNothingTold(shop)
+  expectNoSecrets(shop)
   return { buyer: 'text, shown as text', store: states(rowsOf(shop)) }
 }
 
@@ -86,15 +85,15 @@ async function oversized(): Promise<Outcome> {
   const statuses = {
     bomb: (await sendBytes(shop, bomb)).status,
     swarm: (await sendBytes(shop, swarm)).status,
-    address: (
+    url: (
       await sendBytes(shop, `GET /buy/${'a'.repeat(10_000)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
     ).status,
     endless: (await sendBytes(shop, `GET /buy/${'a'.repeat(1_000_000)} HTTP/1.1\r\nhost: x\r\n\r\n`)).status,
     body: (await shop.get('/buy/tee', { method: 'POST', body: new URLSearchParams({ a: 'x'.repeat(1e6) }) }))
       .status,
   }
-  // An address that does not even fit into the headers is the parser's to refuse, and comes as what it calls it.
-  expect(statuses).toEqual({ bomb: 431, swarm: 431, address: 414, endless: 431, body: 413 })
+  // A URL that does not even fit into the headers is refused by the parser, with the status for headers.
+  expect(statuses).toEqual({ bomb: 431, swarm: 431, url: 414, endless: 431, body: 413 })
   expect(sessionsOf(shop)).toEqual([])
   expect((await shop.get('/buy/tee')).status).toBe(302)
   return { buyer: '431, 414, 413; the others are served', store: states(rowsOf(shop)) }
@@ -111,7 +110,7 @@ async function slow(): Promise<Outcome> {
   }
   const start = performance.now()
   expect((await shop.get('/buy/tee')).status).toBe(302)
-  expect(performance.now() - start).toBeLessThan(2_000)
+  expect(performance.now() - start).toBeLessThan(5_000)
   const [silent, headers, half, slowBody] = await Promise.all([
     senders.silent,
     senders.headers,
@@ -130,11 +129,10 @@ async function slow(): Promise<Outcome> {
   }
 }
 
-/** The cases of whoever clicks. */
 tryFaults([
   { fault: 'double-click', injected: 'two clicks at once, and one later', run: doubleClick },
   { fault: 'cookie-tampered', injected: 'paths, SQL, zero bytes, another value', run: tamperedCookie },
-  { fault: 'forged-client-ip', injected: 'another address with each click', run: forgedAddress },
+  { fault: 'forged-client-ip', injected: 'another IP address with each click', run: forgedAddress },
   { fault: 'hostile-text', injected: 'script, quotes, line breaks, =cmd()', run: hostileText },
   { fault: 'hostile-clients', injected: 'too much of everything', run: oversized },
   { fault: 'hostile-clients', injected: 'senders that stop half way', run: slow },

@@ -4,7 +4,7 @@ import { startService } from '../service.ts'
 import { sendBytes } from './raw.ts'
 
 test.each(['foo', '200-ok', ''])(
-  'a request that expects %j is answered like any other, with every header',
+  'a request that expects %j gets the usual response, with every header',
   async (expectation) => {
     const shop = await startService()
     const { checkoutId } = await click(shop)

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { counts } from '../counts.ts'
 import { type Service, startService } from '../service.ts'
 import { sendBytes } from './raw.ts'
 import { body, EVIL, header, host, key, MARKER, method, oneLine, path, piece, query } from './requests.ts'
 
 /** Requests of a fuzzer, of the one that opens sessions a quarter. fast-check prints the seed and the path of what it has found. */
-const RUNS = process.env.FULL_COUNTS === '1' ? 4_000 : 400
+const RUNS = counts(4_000, 400)
 const TEST_MS = 120_000
 
 async function shopToAttack(): Promise<Service> {
@@ -33,7 +34,7 @@ function expectHarmless(answer: string, status: number, what: string): void {
 }
 
 /**
- * A page repeats of a request two things, escaped: what the buyer asked for as hidden fields of a form, and the link
+ * A page repeats of a request two things, escaped: what the buyer chose as hidden fields of a form, and the link
  * itself as "try again". Neither leads to another host.
  */
 function expectForeignHostAsTextOnly(page: string, what: string): void {
@@ -80,7 +81,7 @@ test('whatever is sent, no response is a 5xx, shows a stack, repeats the request
   expect((await shop.get('/buy/tee')).status).toBe(302)
 })
 
-test('bytes that are no HTTP are refused, and the service goes on', { timeout: TEST_MS }, async () => {
+test('malformed HTTP is refused, and the service keeps working', { timeout: TEST_MS }, async () => {
   const shop = await shopToAttack()
   const start = fc.constantFrom(
     '',
@@ -101,7 +102,9 @@ test('bytes that are no HTTP are refused, and the service goes on', { timeout: T
   expect((await shop.get('/healthz')).status).toBe(200)
 })
 
-test('a form is read as a query is, whatever it contains', { timeout: TEST_MS }, async () => {
+test('a form is parsed like a query, whatever it contains', {
+  timeout: TEST_MS,
+}, async () => {
   const shop = await shopToAttack()
   await fc.assert(
     fc.asyncProperty(

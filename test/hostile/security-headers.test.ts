@@ -64,7 +64,7 @@ async function answers(shop: Service): Promise<[what: string, answer: Response][
 }
 
 describe('on this machine, over http', () => {
-  test('each kind of response has the headers, and none asks for https', async () => {
+  test('each kind of response has the headers, and none requires https', async () => {
     const shop = await startService({ env: { DOTS_WEBHOOK_SECRET: 'whsec_AAAA' } })
     for (const [what, answer] of await answers(shop)) {
       expectHeaders(answer, what)
@@ -82,7 +82,7 @@ describe('on this machine, over http', () => {
 })
 
 describe('in production, over https', () => {
-  test('browsers are told to stay with https, and pages load nothing over http', async () => {
+  test('HSTS keeps browsers on https, and pages load nothing over http', async () => {
     const shop = await startService({ env: { ...HTTPS, DOTS_API_URL: 'https://dots.invalid/api' } })
     for (const path of ['/', '/products/tee', '/buy/nope', '/none', '/healthz']) {
       const { headers } = await shop.get(path)

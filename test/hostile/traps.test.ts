@@ -30,7 +30,7 @@ test.each([
   ['/catalog.json', 404],
   ['/__proto__', 404],
   ['/constructor', 404],
-])('the path %s leads nowhere', async (target, status) => {
+])('the path %s shows no file and opens no session', async (target, status) => {
   const shop = await startService()
   const answer = await get(shop, target)
   expect([target, answer.status]).toEqual([target, status])
@@ -72,7 +72,7 @@ test('an absolute URL is served by its path, and its host is on no page', async 
   }
 })
 
-test('no host that a request names is ever in an answer', async () => {
+test('no host that a request names is in a response', async () => {
   const shop = await startService({ env: { TRUST_PROXY: '127.0.0.1/32' } })
   const { checkoutId } = await click(shop)
   const headers = [
@@ -148,7 +148,7 @@ test.each([
 })
 
 test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '__defineGetter__'])(
-  'the name %s is a name like any other',
+  'the name %s is harmless as a sku, a metadata key and a parameter',
   async (name) => {
     const shop = await startService()
     for (const path of [`/buy/${name}`, `/products/${name}`, `/qr/${name}.svg`])

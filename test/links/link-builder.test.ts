@@ -6,11 +6,11 @@ const publicUrl = new URL('https://shop.example')
 const tee = [{ sku: 'tee', quantity: 1 }]
 
 describe('building a link', () => {
-  test('one piece of one product is the bare form', () => {
+  test('one unit of one product is the bare form', () => {
     expect(buildLink({ publicUrl, items: tee })).toBe('https://shop.example/buy/tee')
   })
 
-  test('more pieces and more products are a permalink', () => {
+  test('more units and more products are a permalink', () => {
     expect(buildLink({ publicUrl, items: [{ sku: 'tee', quantity: 2 }] })).toBe(
       'https://shop.example/buy/tee:2',
     )
@@ -38,7 +38,7 @@ describe('building a link', () => {
   test.each([
     ['a sku that ends in a full stop', [{ sku: 'tee.', quantity: 1 }], {}, '/buy/tee%2E'],
     ['a value that ends in a dash', tee, { attribution: { ref: 'a-' } }, '?ref=a%2D'],
-  ])('%s does not lose it in a mail program', (_, items, parameters, end) => {
+  ])('%s keeps it in a mail program', (_, items, parameters, end) => {
     const link = buildLink({ publicUrl, items, parameters })
     expect(link.endsWith(end)).toBe(true)
     expect(new URL(link).href).toBe(link)

@@ -5,13 +5,13 @@ import { hasPlaceholder } from '../../src/links/placeholders.ts'
 const readQuery = (query: string, body?: string) => readParameters(queryPairs(query, body))
 
 describe('metadata', () => {
-  test('its three spellings are one', () => {
+  test('its three spellings give the same keys', () => {
     const query =
       'metadata_color=red&metadata[size]=m&checkout%5Bcustom%5D%5Bnote%5D=two+words&metadata[color]=red'
     expect(readQuery(query).metadata).toEqual({ color: 'red', size: 'm', note: 'two words' })
   })
 
-  test('one key with two values counts for nothing', () => {
+  test('one key with two values is dropped', () => {
     expect(readQuery('metadata_a=1&metadata[a]=2&metadata_b=3').metadata).toEqual({ b: '3' })
   })
 
@@ -47,7 +47,7 @@ describe('metadata', () => {
     },
   )
 
-  test('names of object members are only names', () => {
+  test('keys that objects have as members are plain keys', () => {
     const { metadata } = readQuery('metadata_constructor=a&metadata[toString]=b&metadata_hasOwnProperty=c')
     expect(Object.keys(metadata)).toEqual(['constructor', 'hasOwnProperty', 'toString'])
     expect(Object.getPrototypeOf(metadata)).toBeNull()
@@ -62,7 +62,7 @@ describe('metadata', () => {
     expect(Reflect.get({}, 'a')).toBeUndefined()
   })
 
-  test("the permalink standard's roots never end up in it", () => {
+  test('other fields of the permalink standard are dropped', () => {
     const roots = [
       'buyer',
       'context',
@@ -99,7 +99,7 @@ describe('attribution', () => {
     expect({ ...metadata, ...attribution }).toEqual({})
   })
 
-  test('equal under two names counts once, different for nothing', () => {
+  test('equal values under two names count once, different ones are dropped', () => {
     expect(readQuery('utm_source=a&attribution/utm_source=a').attribution).toEqual({ utm_source: 'a' })
     expect(readQuery('utm_source=a&attribution/utm_source=b').attribution).toEqual({})
   })

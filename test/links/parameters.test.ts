@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CONFLICTING, formFields, MAX_PAIRS, queryPairs, readParameters } from '../../src/links/parameters.ts'
+import { anyText } from './any-text.ts'
 
 const readQuery = (query: string, body?: string) => readParameters(queryPairs(query, body))
 
 describe('quantity', () => {
-  test('a link without one says so', () => {
+  test('is absent in a link without one', () => {
     expect(readQuery('').quantity).toEqual({ kind: 'absent' })
   })
 
@@ -21,7 +22,7 @@ describe('quantity', () => {
     expect(readQuery(query).quantity).toEqual({ kind: 'given', value: 3 })
   })
 
-  test('zero is a whole number; whether it is too few is for the catalog to say', () => {
+  test('zero is read as a number; the limits of the product are checked later', () => {
     expect(readQuery('quantity=0').quantity).toEqual({ kind: 'given', value: 0 })
   })
 
@@ -70,7 +71,7 @@ describe('email', () => {
     'a=1&amp;email=bob@example.com',
     'a=1&amp%3Bemail=bob@example.com',
     'a=1&amp;amp;email=bob@example.com',
-  ])('%s, a query that was HTML-escaped, is read as it was meant', (query) => {
+  ])('%s, a query that was HTML-escaped, is read like the original', (query) => {
     expect(readQuery(query).email).toBe('bob@example.com')
   })
 
@@ -79,7 +80,7 @@ describe('email', () => {
     'bob%2Bshop@example.com',
     'bob%20shop@example.com',
     '%20bob+shop@example.com%20',
-  ])('the plus in %s survives', (value) => {
+  ])('the plus in %s is kept', (value) => {
     expect(readQuery(`email=${value}`).email).toBe('bob+shop@example.com')
   })
 
@@ -88,7 +89,7 @@ describe('email', () => {
     expect(readQuery('email=%2Bbob@example.com').email).toBe('+bob@example.com')
   })
 
-  test('the plus survives in a form too', () => {
+  test('the plus is kept in a form, too', () => {
     expect(readQuery('', 'email=bob%2Bshop%40example.com').email).toBe('bob+shop@example.com')
     expect(readQuery('', 'email=bob+shop%40example.com').email).toBe('bob+shop@example.com')
   })
@@ -150,7 +151,7 @@ describe('client_reference_id', () => {
   })
 })
 
-describe('the rest', () => {
+describe('other parameters', () => {
   test('continue_to is decoded once', () => {
     expect(readQuery('continue_to=%2Fproducts%2Ftee%253F').continueTo).toBe('/products/tee%3F')
     expect(readQuery('continue_to=/a&continue_to=/b').continueTo).toBeUndefined()
@@ -182,15 +183,15 @@ describe('the rest', () => {
     expect(readParameters(formFields(read))).toEqual(read)
   })
 
-  test('long hostile values take no time', () => {
-    const started = performance.now()
+  test('long hostile values are read within two seconds of processor time', () => {
+    const before = process.cpuUsage()
     for (const part of ['{{', '[[', '%%', '<%', '*|', '%', 'a@', 'a.', '+', ' ']) {
       readQuery(`email=${part.repeat(200_000)}&metadata_a=${part.repeat(200_000)}&${part.repeat(200_000)}`)
     }
-    expect(performance.now() - started).toBeLessThan(2000)
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(2000)
   })
 
-  test('nothing that comes makes the reader throw, and what it lets pass is clean', () => {
+  test('no query makes the reader throw, or return control characters', () => {
     const name = fc.constantFrom(
       'email',
       'buyer/email',
@@ -204,13 +205,13 @@ describe('the rest', () => {
       '\ud800',
     )
     const value = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.webQueryParameters(),
+      anyText(),
+      anyText().map((text) => String(new URLSearchParams({ a: text }))),
       fc.constantFrom('%', '%ff', '%00', '+', '='),
     )
     const pair = fc.tuple(name, value).map(([key, text]) => `${key}=${text}`)
     const query = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      anyText(),
       fc.array(pair).map((pairs) => pairs.join('&')),
     )
     fc.assert(

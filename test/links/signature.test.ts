@@ -30,7 +30,7 @@ describe('a signature', () => {
     expect(verify(signed)).toBe('valid')
   })
 
-  test('its absence is no error', () => {
+  test('may be absent', () => {
     expect(verify(target)).toBe('unsigned')
   })
 
@@ -53,7 +53,7 @@ describe('a signature', () => {
     'quantity=2',
     'qty=2',
     'email=eve@example.com',
-    'prefilled_email=not-an-address',
+    'prefilled_email=not-an-email',
     'client_reference_id=x',
     'reference_id=bad+value',
     'metadata_b=1',
@@ -96,37 +96,37 @@ describe('a signature', () => {
     expect(verify(sign('a:1,b:1').replace('a:1,b:1', 'b:1,a:1'))).toBe('invalid')
   })
 
-  test('is the same for the same meaning: aliases, order, repeats, spellings of a sku', () => {
+  test('is the same for aliases, another order, repeats, and other spellings of a sku', () => {
     expect(verify(sign('tee?qty=2').replace('qty', 'quantity').replace('tee', '~dGVl'))).toBe('valid')
     expect(verify(`${sign('tee?email=a@example.com&uses=1')}&buyer/email=a%40example.com`)).toBe('valid')
     expect(verify(sign('a:1,a:1').replace('a:1,a:1', 'a:2'))).toBe('valid')
   })
 
-  test('survives a mail tool that writes the plus of an email as it is', () => {
+  test('stays valid where a mail tool does not escape the plus of an email', () => {
     const link = sign('tee?buyer/email=bob%2Bshop%40example.com')
     expect(verify(link.replace('%2B', '+'))).toBe('valid')
   })
 
-  test('is made of a text that must not change, or every link in the wild breaks', () => {
+  test('covers a text whose format must not change, since published links depend on it', () => {
     const text = '["dots-buy-links/signed-link/1","tee",[["amount",["900"]],["metadata_a",["1","2"]]]]'
     const signature = createHmac('sha256', 'first-secret').update(text).digest('base64url')
     expect(verify(`tee?metadata_a=2&amount=900&metadata[a]=1&link_signature=${signature}`)).toBe('valid')
   })
 
-  test('under an empty secret is a forgery', () => {
+  test('made with an empty secret is invalid', () => {
     const signature = createHmac('sha256', '')
       .update('["dots-buy-links/signed-link/1","tee",[]]')
       .digest('base64url')
     expect(verify(`tee?link_signature=${signature}`, undefined, ['', 'first-secret'])).toBe('invalid')
   })
 
-  test('leaves out what mail tools append', () => {
+  test('does not cover what mail tools append', () => {
     const appended = `${signed}&utm_source=mail&utm_id=1&ref=x&attribution/utm_term=t&gclid=1&continue_to=/`
     expect(verify(appended)).toBe('valid')
   })
 
   test.each(['link_signature=', 'link_signature', 'link_signature=x'])(
-    'of another value beside it counts for nothing: %s',
+    'is invalid beside another value: %s',
     (pair) => {
       expect(verify(`${signed}&${pair}`)).toBe('invalid')
       expect(verify(`tee?${pair}`)).toBe('invalid')
@@ -195,7 +195,7 @@ describe('signed terms', () => {
     'expires_at=2027-01-15',
     'expires_at=0',
     'expires_at=999999999999',
-  ])('%s is a mistake of the link maker: 400', (query) => {
+  ])('%s is refused as malformed', (query) => {
     expect(() => signedTerms(read(`tee?${query}`))).toThrow('malformed-link')
   })
 

@@ -4,10 +4,10 @@ import { type Service, startService } from '../service.ts'
 const ONE_EACH = { RATE_LIMIT_MAX: '1', RATE_LIMIT_WINDOW: '60' }
 
 /** Clicks once from each IP address, as a proxy would name it; the statuses in order. */
-async function clicksFrom(shop: Service, addresses: readonly string[]): Promise<number[]> {
+async function clicksFrom(shop: Service, ips: readonly string[]): Promise<number[]> {
   const statuses: number[] = []
-  for (const address of addresses)
-    statuses.push((await shop.get('/buy/tee', { headers: { 'x-forwarded-for': address } })).status)
+  for (const ip of ips)
+    statuses.push((await shop.get('/buy/tee', { headers: { 'x-forwarded-for': ip } })).status)
   return statuses
 }
 
@@ -22,14 +22,14 @@ test('X-Forwarded-For is ignored where another network is trusted', async () => 
 })
 
 test.each(['127.0.0.0/8', '127.0.0.1', '10.0.0.0/8,127.0.0.1/32'])(
-  'a proxy in TRUST_PROXY=%s is believed',
+  'a proxy in TRUST_PROXY=%s is trusted',
   async (trusted) => {
     const shop = await startService({ env: { ...ONE_EACH, TRUST_PROXY: trusted } })
     expect(await clicksFrom(shop, ['203.0.113.1', '203.0.113.2', '203.0.113.1'])).toEqual([302, 302, 429])
   },
 )
 
-test('behind a trusted proxy, what the client itself put into the header is not believed', async () => {
+test('behind a trusted proxy, what the client itself put into the header is ignored', async () => {
   const shop = await startService({ env: { ...ONE_EACH, TRUST_PROXY: '127.0.0.1' } })
   const forged = ['198.51.100.1, 203.0.113.1', '198.51.100.2, 203.0.113.1', '127.0.0.1, 203.0.113.1']
   expect(await clicksFrom(shop, forged)).toEqual([302, 429, 429])
@@ -41,7 +41,7 @@ test('one network of IPv6 addresses (/64) shares one allowance', async () => {
   expect(await clicksFrom(shop, same)).toEqual([302, 429, 429, 302])
 })
 
-test('an IPv4 address written as IPv6 is the same client', async () => {
+test('an IPv4-mapped IPv6 address is the same client', async () => {
   const shop = await startService({ env: { ...ONE_EACH, TRUST_PROXY: '127.0.0.1' } })
   expect(await clicksFrom(shop, ['203.0.113.1', '::ffff:203.0.113.1'])).toEqual([302, 429])
   expect(await clicksFrom(shop, ['::ffff:203.0.113.9'])).toEqual([302])

@@ -143,6 +143,14 @@ test('a request is one JSON line, with the reference on its page as its id and t
   ])
 })
 
+test('every line has an event, those that Fastify writes itself as well', async () => {
+  const shop = await startService({ env: { LOG_LEVEL: 'trace' } })
+  await shop.get('/buy/tee')
+  await shop.get('/nowhere')
+  expect(shop.log.map(({ msg }) => String(msg)).join()).toContain('Server listening at')
+  expect(shop.log.filter(({ event }) => typeof event !== 'string')).toEqual([])
+})
+
 test('a sale is one line that names its checkout', async () => {
   const shop = await startService()
   const { checkoutId } = await click(shop)

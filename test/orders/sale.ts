@@ -1,14 +1,14 @@
 import { DatabaseSync } from 'node:sqlite'
 import { onTestFinished } from 'vitest'
-import { type App, type AppOptions, buildApp } from '../../src/app.ts'
+import { type AppOptions, buildApp } from '../../src/app.ts'
 import type { SandboxSession } from '../../src/sandbox/sessions.ts'
 import { type Service, type ServiceOptions, startService } from '../service.ts'
 import { WEBHOOK_SECRET } from './receiver.ts'
 
-/** Loops that never come by themselves: a test says when something happens. */
-export const NO_LOOPS = { sweepEveryMs: 3_600_000, eventsEveryMs: 3_600_000, deliverEveryMs: 3_600_000 }
-/** Loops without a pause to speak of. */
-export const FAST_LOOPS = {
+/** No job runs again during a test, except where the test starts it. */
+export const IDLE_JOBS = { sweepEveryMs: 3_600_000, eventsEveryMs: 3_600_000, deliverEveryMs: 3_600_000 }
+/** Jobs that run ten times a second. */
+export const FAST_JOBS = {
   sweepEveryMs: 100,
   eventsEveryMs: 100,
   deliverEveryMs: 100,
@@ -25,7 +25,7 @@ export async function startWithWebhook(options: ServiceOptions = {}): Promise<Se
   return shop
 }
 
-/** Pays at Dots, and nobody is told. */
+/** Pays at Dots without any event to the service. */
 export async function payQuietly(shop: Service, session: SandboxSession, payment = {}): Promise<void> {
   const { webhook } = shop.sandbox
   shop.sandbox.webhook = undefined
@@ -43,7 +43,7 @@ export function rows(shop: Pick<Service, 'databasePath'>, table: string): Record
   }
 }
 
-/** Changes the file behind the service's back. */
+/** Changes the database by another connection than the service's own. */
 export function change(shop: Pick<Service, 'databasePath'>, statement: string): void {
   const database = new DatabaseSync(shop.databasePath, { timeout: 5_000 })
   try {
@@ -63,11 +63,12 @@ export function lockStore(shop: Pick<Service, 'databasePath'>): () => void {
   }
 }
 
-/** A clock that tests move, which goes on by itself in between. */
+/** A clock that tests move, which goes on by itself in between; `monotonic` is the one that the calls to Dots use. */
 export function movableClock() {
   let offsetMs = 0
   return {
     now: () => new Date(Date.now() + offsetMs),
+    monotonic: () => performance.now() + offsetMs,
     forward(seconds: number) {
       offsetMs += seconds * 1000
     },
@@ -79,8 +80,8 @@ export function logged(shop: Pick<Service, 'log'>, event: string): Record<string
   return shop.log.filter((line) => line.event === event)
 }
 
-/** Another replica: the same settings and the same store, on a port of its own. It is gone when the test is over. */
-export async function startReplica(shop: Service, options: AppOptions = {}): Promise<Replica> {
+/** Another replica: the same settings and the same store, on a port of its own. It is closed when the test is over. */
+export async function startReplica(shop: Service, options: AppOptions = {}) {
   const lines: string[] = []
   const { app, services } = await buildApp(shop.env, {
     logDestination: { write: (line) => void lines.push(line) },
@@ -88,10 +89,6 @@ export async function startReplica(shop: Service, options: AppOptions = {}): Pro
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   onTestFinished(() => app.close())
-  return { app, services, url, logText: () => lines.join('') }
-}
-
-export interface Replica extends App {
-  url: string
-  logText(): string
+  const get: Service['get'] = (path, init) => fetch(url + path, { redirect: 'manual', ...init })
+  return { app, services, url, get, logText: () => lines.join('') }
 }

@@ -4,18 +4,18 @@ import { PRODUCTS } from '../service.ts'
 import { startReceiver } from './receiver.ts'
 import {
   change,
-  FAST_LOOPS,
+  FAST_JOBS,
+  IDLE_JOBS,
   logged,
-  NO_LOOPS,
   payQuietly,
   rows,
   startReplica,
   startWithWebhook,
 } from './sale.ts'
 
-const DELIVERING = { ...NO_LOOPS, deliverEveryMs: 50 }
+const DELIVERING = { ...IDLE_JOBS, deliverEveryMs: 50 }
 
-test('replicas that hear of a payment at the same time settle it once and announce it once', async () => {
+test('replicas that find a payment at the same time settle it once and announce it once', async () => {
   const receiver = await startReceiver()
   const shop = await startWithWebhook({ env: receiver.env, pace: DELIVERING })
   const replicas = [await startReplica(shop, { pace: DELIVERING }), await startReplica(shop)]
@@ -40,7 +40,7 @@ test('replicas that hear of a payment at the same time settle it once and announ
 
 test('complete is final, whatever Dots says later', async () => {
   const receiver = await startReceiver()
-  const shop = await startWithWebhook({ env: receiver.env, pace: FAST_LOOPS })
+  const shop = await startWithWebhook({ env: receiver.env, pace: FAST_JOBS })
   const { checkoutId, session } = await click(shop)
   await shop.sandbox.pay(session.id)
   await expect.poll(() => receiver.distinctIds()).toBe(1)
@@ -94,7 +94,7 @@ test.each([1, 2_499, 2_501, 0])(
 )
 
 test.each([undefined, null, '25.00', 25.5])(
-  'a session that tells its amount as %s is warned about, and announced',
+  'a session with the amount %s is logged as a warning, and announced',
   async (amount) => {
     const receiver = await startReceiver()
     const shop = await startWithWebhook({ env: receiver.env, pace: DELIVERING })
@@ -112,7 +112,7 @@ test.each([undefined, null, '25.00', 25.5])(
   },
 )
 
-test('another amount than asked is found where it stands as text, too, and is not announced', async () => {
+test('another amount than the order has is noticed as text, too, and is not announced', async () => {
   const receiver = await startReceiver()
   const shop = await startWithWebhook({ env: receiver.env, pace: DELIVERING })
   const { checkoutId, session } = await click(shop)
@@ -125,7 +125,7 @@ test('another amount than asked is found where it stands as text, too, and is no
   expect(rows(shop, 'announcements')).toEqual([])
 })
 
-test('an order past the limit is paid: flagged, told in the log, and announced', async () => {
+test('an order past the limit is paid: flagged, logged, and announced', async () => {
   const receiver = await startReceiver()
   const [tee = {}] = PRODUCTS
   const shop = await startWithWebhook({
@@ -148,7 +148,7 @@ test('an order past the limit is paid: flagged, told in the log, and announced',
 
 test('a store that fails in the middle leaves neither a state without its announcement nor the other way round', async () => {
   const receiver = await startReceiver()
-  const shop = await startWithWebhook({ env: receiver.env, pace: NO_LOOPS })
+  const shop = await startWithWebhook({ env: receiver.env, pace: IDLE_JOBS })
   const { checkoutId, session } = await click(shop)
   await payQuietly(shop, session)
   change(shop, 'alter table announcements rename to hidden')

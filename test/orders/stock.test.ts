@@ -9,7 +9,7 @@ const limited = (limit: number) => [
   mug,
 ]
 
-test('clicks count for nothing, sales count one each whatever the quantity', async () => {
+test('clicks do not count, and each sale counts one, whatever its quantity', async () => {
   const shop = await startWithWebhook({ products: limited(2) })
   for (let n = 0; n < 5; n++) await click(shop)
   const first = await click(shop, '/buy/tee?quantity=7')
@@ -36,7 +36,7 @@ test('clicks count for nothing, sales count one each whatever the quantity', asy
   expect((await shop.get('/buy/mug')).status).toBe(302)
 })
 
-test('a session that ends unpaid gives nothing away', async () => {
+test('a session that expires unpaid does not count', async () => {
   const shop = await startWithWebhook({ products: limited(1) })
   const { checkoutId, session } = await click(shop)
   shop.sandbox.expire(session.id)
@@ -44,7 +44,7 @@ test('a session that ends unpaid gives nothing away', async () => {
   expect((await shop.get('/buy/tee')).status).toBe(302)
 })
 
-test('a sale that is told of three times is counted once', async () => {
+test('a sale that three sources report is counted once', async () => {
   const shop = await startWithWebhook({ products: limited(2) })
   const { checkoutId, session } = await click(shop)
   await payQuietly(shop, session)

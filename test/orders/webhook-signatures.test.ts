@@ -12,7 +12,7 @@ const nowSeconds = () => Math.floor(Date.now() / 1000)
 test.each([
   ['svix', true],
   ['webhook', false],
-])('%s headers are taken alone', async (prefix, isSvix) => {
+])('%s headers alone are accepted', async (prefix, isSvix) => {
   const shop = await startWithWebhook()
   const { checkoutId, session } = await click(shop)
   await payQuietly(shop, session)
@@ -30,7 +30,7 @@ test.each([
   expect((await checkoutOf(shop, checkoutId)).state).toBe('complete')
 })
 
-test('of several signatures one that fits is enough, wherever it stands', async () => {
+test('of several signatures one valid one is enough, whatever its position', async () => {
   const shop = await startWithWebhook()
   const { checkoutId, session } = await click(shop)
   await payQuietly(shop, session)
@@ -70,7 +70,7 @@ test('a signature is good for five minutes, in both directions', async () => {
   const shop = await startWithWebhook()
   const { session } = await click(shop)
   const send = (age: number) => shop.sandbox.sendEvent(session.id, { timestamp: nowSeconds() + age })
-  // A few seconds lie between the clock that signs and the one that looks.
+  // The clocks of sender and receiver may differ by a few seconds.
   for (const age of [5 - FIVE_MINUTES, FIVE_MINUTES - 5]) expect(await send(age)).toBe(200)
   for (const age of [-5 - FIVE_MINUTES, FIVE_MINUTES + 5]) expect(await send(age)).toBe(401)
 })

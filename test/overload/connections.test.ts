@@ -8,7 +8,7 @@ import { type Service, startService } from '../service.ts'
 /** What one IP address may open, and more than that. */
 const PER_ADDRESS = 2_048
 const TOO_MANY = PER_ADDRESS + 50
-/** Only Linux answers on all of 127.0.0.0/8 without being told to. */
+/** Only Linux answers on all of 127.0.0.0/8 without further configuration. */
 const HAS_OTHER_LOOPBACK = process.platform === 'linux' || REQUIRE_ALL
 
 async function open(shop: Service, times: number): Promise<Socket[]> {
@@ -37,7 +37,7 @@ function statusFrom(shop: Service, localAddress: string): Promise<number> {
 }
 
 test.skipIf(!HAS_OTHER_LOOPBACK)(
-  'one IP address cannot take all connections: beyond its half they are closed, and others are served',
+  'one IP address cannot take all connections: those beyond its half are closed, and others are served',
   { timeout: 60_000, meta: { switchedOnBy: 'Linux' } },
   async () => {
     const shop = await startService()

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { mailtoUrl } from '../../src/pages/layout.ts'
 import { productPage } from '../../src/pages/product.ts'
+import { anyText } from '../links/any-text.ts'
 import { everyPage, SHOP } from './every-page.ts'
 import { readTags, skeleton } from './markup.ts'
 
@@ -21,7 +22,7 @@ const HOSTILE = [
 
 // Never empty: an empty initial or local part would leave an element out, which the skeleton counts.
 const hostileText = fc
-  .array(fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: 'binary', maxLength: 20 })), {
+  .array(fc.oneof(fc.constantFrom(...HOSTILE), anyText(20)), {
     minLength: 1,
     maxLength: 4,
   })
@@ -66,7 +67,7 @@ describe('text from the catalog, the settings and the buyer', () => {
     }
   })
 
-  test('a contact cannot add a header to the mail', () => {
+  test('a support email cannot add headers to the message', () => {
     expect(mailtoUrl('hello@shop.example')).toBe('mailto:hello@shop.example')
     expect(mailtoUrl('a?bcc=b%40@c.example')).toBe('mailto:a%3Fbcc%3Db%2540@c.example')
     expect(mailtoUrl('hello@shop.example', 'Reference 1&bcc=x')).toContain('subject=Reference%201%26bcc%3Dx')

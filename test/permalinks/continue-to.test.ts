@@ -136,7 +136,7 @@ describe('the saved cart', () => {
     expect(page).not.toContain('$50.00')
   })
 
-  test('is never shared with another browser', async () => {
+  test('is never shown to another browser', async () => {
     const shop = await startService()
     const one = await save(shop, '/')
     const two = await save(shop, '/', 'mug:4')
@@ -149,7 +149,7 @@ describe('the saved cart', () => {
     expect(headers.get('vary')).toMatch(/\bCookie\b/i)
   })
 
-  test('is not shown after a day, nor where it cannot be bought any more', async () => {
+  test('is not shown after a day, or once it cannot be bought any more', async () => {
     let now = new Date('2026-11-22T10:00:00Z')
     const products = [
       { sku: 'tee', name: 'Tee', amount: 2500, ends_at: '2026-11-23T09:00:00Z' },
@@ -165,7 +165,7 @@ describe('the saved cart', () => {
     expect(text(await pageFor(shop, '/', mug.cookie))).not.toContain('Your selection')
   })
 
-  test('of a signed link keeps its price', async () => {
+  test('keeps the price of a signed link', async () => {
     const shop = await startService({ env: { LINK_SIGNING_SECRET: 'cart-secret' } })
     const { buildLink } = await import('../../src/links/link-builder.ts')
     const link = buildLink({

@@ -61,14 +61,14 @@ describe('path', () => {
     await expectSale(shop, `/buy/tee:2,${token('tee')}:1`, ['3 Black T-shirt, M'])
   })
 
-  test('the bare sku without a quantity stays the short form of this service, a 302', async () => {
+  test('the bare sku without a quantity is the short form of this service, a 302', async () => {
     const shop = await startService()
     expect((await shop.get('/buy/tee')).status).toBe(302)
     expect((await shop.get(`/buy/${token('tee')}`)).status).toBe(302)
     expect((await shop.get('/buy/tee:1')).status).toBe(303)
   })
 
-  test('the path beats the query', async () => {
+  test('quantities in the query do not change a permalink', async () => {
     const shop = await startService()
     for (const query of [
       'line_items/0/quantity=5',
@@ -117,7 +117,7 @@ describe('query', () => {
     expect(lastAsked(shop)).not.toHaveProperty('customer_email')
   })
 
-  test('fields of the standard that have no use here are dropped', async () => {
+  test('fields of the standard that the service does not use are dropped', async () => {
     const shop = await startService()
     const fields = {
       'buyer/first_name': 'Jo',
@@ -190,19 +190,19 @@ describe('answer', () => {
     expectBuyHeaders(answer)
   })
 
-  test('an unknown item leads to a page that helps', async () => {
+  test('an unknown item gets a 404 page with a link to the shop', async () => {
     const shop = await startService()
     expect(await expectRefusal(shop, '/buy/nothing:1', 404)).toContain('href="/"')
     await expectRefusal(shop, '/buy/tee:1,nothing:1', 404)
   })
 
-  test('too many leads to a page that says how many there may be', async () => {
+  test('a quantity outside the limits gets a page that names the limits', async () => {
     const shop = await startService()
     expect(await expectRefusal(shop, '/buy/mug:7', 400)).toContain('from 2 to 6')
     expect(await expectRefusal(shop, '/buy/mug:1', 400)).toContain('from 2 to 6')
   })
 
-  test('what is not for sale or sold out leads to a page with the message of the merchant', async () => {
+  test('a product that is not for sale or sold out gets a page with the reason', async () => {
     const shop = await startService({ products: CATALOG })
     expect(await expectRefusal(shop, '/buy/tee:1,lamp:1', 410)).toContain('Back in spring.')
     await shop.get('/buy/print:1')

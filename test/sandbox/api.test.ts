@@ -187,7 +187,7 @@ test('a held call is done at once, and answered after the release', async () => 
   await created
 })
 
-test('faults are used up in order, by the calls that they are meant for', async () => {
+test('each fault is used once, in order, by the kind of call that it was ordered for', async () => {
   sandbox = await start()
   sandbox.failNext(
     { status: 503, headers: { 'retry-after': '7' }, body: { error: { code: 'x' } } },

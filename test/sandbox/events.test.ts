@@ -48,7 +48,7 @@ async function startWithWebhook(options: Partial<SandboxOptions> = {}): Promise<
 
 const eventIds = () => received.map(({ headers }) => headers['svix-id'])
 
-test('a payment is announced by thin events, signed as Svix signs', async () => {
+test('a payment sends two events with only an id, signed as Svix signs', async () => {
   const id = await startWithWebhook()
   await sandbox.pay(id)
   await sandbox.eventsSettled()
@@ -77,7 +77,7 @@ test('a failed delivery is sent again under the same id until it succeeds', asyn
 })
 
 test('an answer that never comes counts as failed, and the schedule ends', async () => {
-  const id = await startWithWebhook({ retryAfterMs: [5], answerWithinMs: 50 })
+  const id = await startWithWebhook({ retryAfterMs: [5], answerWithinMs: 300 })
   statuses = ['silence', 'silence', 204]
   await sandbox.pay(id)
   await expect.poll(() => sandbox.deliveries.length).toBeGreaterThanOrEqual(3)
@@ -86,12 +86,12 @@ test('an answer that never comes counts as failed, and the schedule ends', async
 })
 
 test('closing forgets the retries that are still ahead', async () => {
-  const id = await startWithWebhook({ retryAfterMs: [60] })
+  const id = await startWithWebhook({ retryAfterMs: [600] })
   statuses = [500, 500]
   await sandbox.pay(id)
   await sandbox.eventsSettled()
   await sandbox.close()
-  await new Promise((resolve) => setTimeout(resolve, 150))
+  await new Promise((resolve) => setTimeout(resolve, 700))
   expect(received).toHaveLength(2)
   sandbox = await start()
 })
@@ -145,7 +145,7 @@ test('events can come late, with both kinds of headers, and without the event ke
   }
 })
 
-test('an event can be forged, replayed and written by hand', async () => {
+test('an event can be sent with another id, time, secret, body and headers', async () => {
   const id = await startWithWebhook()
   statuses = [401]
   expect(await sandbox.sendEvent(id, { id: 'msg_1', timestamp: 7, secret: 'whsec_AAAA' })).toBe(401)

@@ -3,7 +3,7 @@ import { stylesheet, stylesheetPath } from '../../src/pages/stylesheet.ts'
 import { readTags } from '../pages/markup.ts'
 import { startService } from '../service.ts'
 
-test('every page links the stylesheet under its hash, where it is kept for ever', async () => {
+test('every page links the stylesheet under its hash, where it is cached for ever', async () => {
   const shop = await startService({ env: { ACCENT_COLOR: '#aa3300' } })
   const page = await (await shop.get('/')).text()
   const path = readTags(page).find(({ attributes }) => attributes.rel === 'stylesheet')?.attributes.href
@@ -16,21 +16,21 @@ test('every page links the stylesheet under its hash, where it is kept for ever'
   expect(await answer.text()).toBe(stylesheet('#aa3300'))
 })
 
-test('the name of another version gets the present stylesheet, and no cache keeps it', async () => {
+test('the stylesheet name of another version serves the current stylesheet, which is not cached', async () => {
   const shop = await startService()
   const answer = await shop.get('/assets/style-0123456789abcdef.css')
   expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-cache'])
   expect(await answer.text()).toBe(stylesheet())
 })
 
-test('nothing else is found among the assets', async () => {
+test('other asset names are not found', async () => {
   const shop = await startService()
   for (const file of ['style-.css', 'style-xyz.css', 'other.css', '..%2f..%2fpackage.json']) {
     expect(`${file} ${(await shop.get(`/assets/${file}`)).status}`).toBe(`${file} 404`)
   }
 })
 
-test('the icon that browsers ask for on their own costs no buy attempt', async () => {
+test('requests for /favicon.ico do not count against the limit of buy links', async () => {
   const shop = await startService({ env: { RATE_LIMIT_MAX: '1' } })
   for (let visit = 0; visit < 3; visit++) expect((await shop.get('/favicon.ico')).status).toBe(204)
   expect((await shop.get('/buy/tee')).status).toBe(302)

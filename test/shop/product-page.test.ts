@@ -35,7 +35,7 @@ function structuredDataOf(page: string) {
 }
 
 describe('a product page', () => {
-  test('shows picture, name, price and description, and a form that sells', async () => {
+  test('shows picture, name, price and description, and a form that opens a checkout', async () => {
     const shop = await startService()
     const page = await pageOf(shop, '/products/tee')
     for (const part of ['Black T-shirt, M', '$25.00', 'Heavy cotton.', 'Buy'])
@@ -58,7 +58,7 @@ describe('a product page', () => {
     expect(lastAsked(shop).line_items[0]?.quantity).toBe(2)
   })
 
-  test('bounds the quantity by the limits of the product, in the form and behind it', async () => {
+  test('bounds the quantity by the limits of the product, in the form and when it is sent', async () => {
     const shop = await startService({ products: CATALOG })
     const field = (page: string) =>
       readTags(page).find(({ name, attributes }) => name === 'input' && attributes.name === 'quantity')

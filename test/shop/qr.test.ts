@@ -38,7 +38,7 @@ test('a code may be embedded on other sites and cached for five minutes', async 
   expect(headers.get('cross-origin-resource-policy')).toBe('cross-origin')
 })
 
-test('every sku has its code', async () => {
+test('every sku has a code, whatever its characters', async () => {
   const skus = ['a.png', 'a/b', 'C:1,2', 'Größe', '..']
   const shop = await startService({
     products: [...PRODUCTS, ...skus.map((sku) => ({ sku, name: sku, amount: 100 }))],
@@ -50,7 +50,7 @@ test('every sku has its code', async () => {
   expect((await shop.get('/qr/a.png.png')).status).toBe(200)
 })
 
-test('there is no code of a product that is not sold here, and none in another format', async () => {
+test('an unknown product and another format have no code', async () => {
   const shop = await startService()
   for (const file of ['nothing.svg', 'tee.gif', 'tee', '.svg', 'nothing.png']) {
     expect(`${file} ${(await shop.get(`/qr/${file}`)).status}`).toBe(`${file} 404`)

@@ -26,7 +26,7 @@ test('the shop window shows what can be bought now, each with its Buy link', asy
   expect(shop.sandbox.requests).toEqual([])
 })
 
-test('a sale that begins or ends is seen at once, however often the window was looked at before', async () => {
+test('a sale that begins or ends shows at once, also in a window that was requested before', async () => {
   let now = new Date('2026-11-22T09:59:59.999Z')
   const products = [
     { sku: 'early', name: 'Early', amount: 100, ends_at: '2026-11-22T10:00:00Z' },
@@ -38,7 +38,7 @@ test('a sale that begins or ends is seen at once, however often the window was l
   expect(buyLinksIn(await windowOf(shop))).toEqual(['/buy/late'])
 })
 
-test('every Buy link in the window sells, whatever characters the sku has', async () => {
+test('every Buy link in the window opens a checkout, whatever characters the sku has', async () => {
   const skus = ['plain-1', 'Größe_2', 'a/b', 'C:1,2', '50%', '..']
   const shop = await startService({ products: skus.map((sku) => ({ sku, name: sku, amount: 100 })) })
   const links = buyLinksIn(await windowOf(shop))
@@ -50,7 +50,7 @@ test('every Buy link in the window sells, whatever characters the sku has', asyn
   expect(sold).toEqual(skus)
 })
 
-test('prices are written in the language of the visitor', async () => {
+test('prices are written in the locale of the visitor', async () => {
   const shop = await startService()
   expect(await windowOf(shop, '/', { 'accept-language': 'de-DE' })).toContain('25,00\u00a0$')
 })
@@ -63,7 +63,7 @@ test('search engines may index the window, but not follow the links in it', asyn
   expect(await windowOf(shop)).not.toMatch(/<a[^>]*href="\/buy\/[^"]*"(?![^>]*rel="nofollow")/)
 })
 
-test('a large shop shows its products a page at a time, and a page too far is the last one', async () => {
+test('a large shop shows its products in pages, and a page number that is too high shows the last page', async () => {
   const products = Array.from({ length: 100 }, (_, n) => ({
     sku: `p${n}`,
     name: `Product ${n}`,

@@ -16,7 +16,7 @@ async function payNewest(shop: Service): Promise<void> {
   expect((await fetch(session?.success_url ?? '')).status).toBe(200)
 }
 
-describe('what a signed link unlocks', () => {
+describe('what a signed link can set', () => {
   test('a price for one unit', async () => {
     const shop = await startService({ env: SIGNING })
     await click(shop, signed({ amount: 1900 }))
@@ -38,7 +38,7 @@ describe('what a signed link unlocks', () => {
     expect(() => signed({ customerId: UUID, userId: UUID })).toThrow()
   })
 
-  test('an end: 410 from its second on, with a page and no session', async () => {
+  test('an expiry: 410 from that second on, with a page and no session', async () => {
     let now = NOW
     const shop = await startService({ env: SIGNING, now: () => now })
     const link = signed({ expiresAt: new Date(NOW.getTime() + 60_000) })
@@ -54,7 +54,7 @@ describe('what a signed link unlocks', () => {
   test('a number of sales: clicks do not use it up, completed sales do, and then it is a 410', async () => {
     const shop = await startService({ env: SIGNING })
     const link = signed({ uses: 2 })
-    for (let visit = 0; visit < 4; visit++) await click(shop, link)
+    for (let count = 0; count < 4; count++) await click(shop, link)
     await payNewest(shop)
     await click(shop, link)
     await payNewest(shop)
@@ -83,7 +83,7 @@ describe('what a signed link unlocks', () => {
 })
 
 describe('without a signature', () => {
-  test('a price, a customer, a user, an end and a number of uses count for nothing', async () => {
+  test('a price, a customer, a user, an expiry and a number of uses are ignored', async () => {
     const shop = await startService({ env: SIGNING, now: () => NOW })
     await click(shop, `/buy/tee:2?amount=1&customer_id=${UUID}&user_id=${UUID}&expires_at=1&uses=1`)
     const asked = lastAsked(shop)
@@ -91,20 +91,20 @@ describe('without a signature', () => {
     for (const field of ['customer_id', 'user_id']) expect(asked).not.toHaveProperty(field)
   })
 
-  test('the same where no secret is set', async () => {
+  test('the same applies where no secret is set', async () => {
     const shop = await startService()
     await click(shop, `/buy/tee:2?amount=1&customer_id=${UUID}`)
     expect(lastAsked(shop).line_items[0]?.price_data.amount).toBe(2500)
     expect(lastAsked(shop)).not.toHaveProperty('customer_id')
   })
 
-  test('a signature where no secret is set is no signature of ours', async () => {
+  test('a signature is refused where no secret is set', async () => {
     const shop = await startService()
     await expectForged(shop, signed())
   })
 })
 
-describe('what does no harm', () => {
+describe('changes that keep a signature valid', () => {
   test('campaign parameters that mail tools append', async () => {
     const shop = await startService({ env: SIGNING })
     const tails = [
@@ -125,7 +125,7 @@ describe('what does no harm', () => {
     expect(lastAsked(shop).metadata?.utm_source).toBe('first')
   })
 
-  test('another order of the parameters, an alias, a + that was decoded once too often', async () => {
+  test('another order of the parameters, an alias, a + that is not escaped', async () => {
     const shop = await startService({ env: SIGNING })
     const link = signed({ amount: 1900 }, { parameters: { email: 'jo+tee@example.com' } })
     const [path = '', query = ''] = link.split('?')
@@ -139,7 +139,7 @@ describe('what does no harm', () => {
 })
 
 describe('rotation', () => {
-  test('an older secret of the list still verifies, one that left it does not', async () => {
+  test('an older secret of the list is accepted, a removed one is not', async () => {
     const shop = await startService({ env: SIGNING })
     await click(shop, signed({ amount: 1900 }, { secrets: [OLD_SECRET] }))
     expect(lastAsked(shop).line_items[0]?.price_data.amount).toBe(1900)

@@ -49,6 +49,7 @@ test('every row of an older version is kept, with all its values', async () => {
   const columns = {
     asked_at: 'last_checked_at',
     browser: 'browser_id',
+    held: 'is_held',
     fingerprint: 'purchase_hash',
     hints: 'candidate_ids',
     kept_at: 'saved_at',
@@ -125,7 +126,7 @@ test('a second click finds the open checkout while there is time to pay', async 
   expect(await click('expired', '08:42:00')).toBeUndefined()
 })
 
-test('announcements go on, are sent again, and have room for one of another type', async () => {
+test('announcements are retried and resent, and a checkout can have one of another type', async () => {
   const path = await oldDatabase()
   const { outbox, checkouts } = await migrated(path)
   const claimed = async () =>

@@ -13,7 +13,7 @@ try {
   const store = await openStore(process.argv[2] ?? '')
   if (process.argv[3] === 'ping') {
     await store.ping()
-    console.log('well')
+    console.log('ok')
     process.exit(0)
   }
   const outcome = await store.checkouts.recordExpiry('nobody')

@@ -85,7 +85,7 @@ test('the file keeps a write-ahead log, and a commit waits for the disk', async 
   )
 })
 
-test('the folder of the file is made', async () => {
+test('a missing folder of the database file is created', async () => {
   const path = join(await newFolder(), 'deep', 'er', 'shop.db')
   const store = await opened(path)
   await expect(store.ping()).resolves.toBeUndefined()
@@ -109,7 +109,7 @@ describe('a ping', () => {
     }
   }
 
-  test('writes, and not each time', async () => {
+  test('writes at most once in ten seconds', async () => {
     const { store, path, forward } = await pinged()
     const other = connection(path)
     // The number changes with each commit of another connection (sqlite.org/pragma.html#pragma_data_version).
@@ -151,7 +151,7 @@ describe('a ping', () => {
   })
 })
 
-test('a store in memory works, and each is its own', async () => {
+test('stores in memory work, and share nothing', async () => {
   const [one, other] = [await opened(':memory:'), await opened(':memory:')]
   await one.checkouts.reserve(NEW_CHECKOUT)
   expect(await other.checkouts.find(NEW_CHECKOUT.id)).toBeUndefined()
@@ -169,7 +169,7 @@ test('tables are created once: a file that has them is opened unchanged', async 
   expect(before.length).toBeGreaterThan(0)
 })
 
-test('many who open the same new file at once all find its tables', async () => {
+test('stores that open the same new file at the same time all find its tables', async () => {
   const path = join(await newFolder(), 'shop.db')
   const stores = await Promise.all(Array.from({ length: 5 }, () => opened(path)))
   await Promise.all(stores.map((store, n) => store.checkouts.reserve({ ...NEW_CHECKOUT, id: `${n}` })))
@@ -250,7 +250,7 @@ describe('while another process holds the lock', () => {
   })
 })
 
-describe('what cannot be a store is refused with a code:', () => {
+describe('opening fails with a code for', () => {
   test('a file that holds something else', async () => {
     const path = join(await newFolder(), 'notes.txt')
     await writeFile(path, 'These are notes, and a hundred bytes of them. '.repeat(40))

@@ -26,7 +26,7 @@ test('optional work that succeeds is its result, and logs nothing', async () => 
   expect(log.lines).toEqual([])
 })
 
-test('optional work that the database fails is undefined, and one line with the code', async () => {
+test('optional work that fails in the database gives undefined, and logs one line with the code', async () => {
   const log = recorder()
   const work = () => Promise.reject(failure)
   expect(await optional(log, 'checkout.count-failed', work, { checkout: 'c1' })).toBeUndefined()
@@ -35,7 +35,7 @@ test('optional work that the database fails is undefined, and one line with the 
   ])
 })
 
-test('optional work that fails otherwise fails', async () => {
+test('any other error of optional work is thrown', async () => {
   const log = recorder()
   const bug = new TypeError('a bug')
   await expect(optional(log, 'checkout.count-failed', () => Promise.reject(bug))).rejects.toBe(bug)

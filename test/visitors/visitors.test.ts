@@ -2,8 +2,8 @@ import { request } from 'undici'
 import { expect, test } from 'vitest'
 import { sessionsOf } from '../checkout/clicks.ts'
 import { type Service, startService } from '../service.ts'
-import type { Asker } from './asker.ts'
-import { ASKERS } from './askers.ts'
+import type { Client } from './client.ts'
+import { CLIENTS } from './clients.ts'
 
 /** As wide as a terminal shows without breaking lines. */
 const SHOWN_AGENT = 60
@@ -15,7 +15,7 @@ interface Answer {
   sessions: number
 }
 
-const EXPECTED: Record<Asker['gets'], Answer> = {
+const EXPECTED: Record<Client['gets'], Answer> = {
   checkout: { status: 302, kind: 'redirect to the checkout', sessions: 1 },
   preview: { status: 200, kind: 'product page', sessions: 0 },
   'no body': { status: 200, kind: 'no body', sessions: 0 },
@@ -23,23 +23,23 @@ const EXPECTED: Record<Asker['gets'], Answer> = {
   'subresource refused': { status: 403, kind: 'no body', sessions: 0 },
 }
 
-test('the table has every kind of visitor, and no row twice', () => {
-  const rows = ASKERS.map(({ agent, headers, method }) => JSON.stringify([agent, headers, method]))
+test('the table has every kind of client, and no row twice', () => {
+  const rows = CLIENTS.map(({ agent, headers, method }) => JSON.stringify([agent, headers, method]))
   expect(new Set(rows).size).toBe(rows.length)
   expect(rows.length).toBeGreaterThanOrEqual(60)
-  expect(new Set(ASKERS.map(({ gets }) => gets)).size).toBe(Object.keys(EXPECTED).length)
+  expect(new Set(CLIENTS.map(({ gets }) => gets)).size).toBe(Object.keys(EXPECTED).length)
 })
 
 test('people and their tools reach the checkout, and programs that show or index links open no session', async () => {
   const shop = await startService()
-  const answers = new Map<Asker, Answer>()
-  for (const asker of ASKERS) answers.set(asker, await ask(shop, asker))
+  const answers = new Map<Client, Answer>()
+  for (const client of CLIENTS) answers.set(client, await send(shop, client))
   console.log(tableOf(answers))
   for (const [{ who, gets }, answer] of answers)
     expect.soft({ who, ...answer }).toEqual({ who, ...EXPECTED[gets] })
 })
 
-async function ask(shop: Service, { agent, headers: more, method = 'GET' }: Asker): Promise<Answer> {
+async function send(shop: Service, { agent, headers: more, method = 'GET' }: Client): Promise<Answer> {
   const before = shop.sandbox.sessions.size
   // Unlike fetch it sends these headers and no other, the forbidden ones included.
   const { statusCode, headers, body } = await request(`${shop.url}/buy/tee`, {
@@ -60,7 +60,7 @@ function kindOf(shop: Service, location: unknown, text: string): Answer['kind'] 
   return isProduct && !text.includes('href="/buy') ? 'product page' : 'something else'
 }
 
-function tableOf(answers: ReadonlyMap<Asker, Answer>): string {
+function tableOf(answers: ReadonlyMap<Client, Answer>): string {
   const rows = Array.from(
     answers,
     ([{ who, agent, headers, method = 'GET' }, { status, kind, sessions }]) => [

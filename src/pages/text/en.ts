@@ -1,7 +1,7 @@
 import type { ErrorCode, ErrorParams } from '../../errors.ts'
 
-/** What a person reads of an error: the headline of the page, and a sentence or two. */
-export interface ErrorText {
+/** The words of an error page. */
+interface ErrorText {
   title: string
   message: string
 }
@@ -13,7 +13,7 @@ const dotsPassing: ErrorText = {
 }
 const dotsLasting: ErrorText = {
   title: CHECKOUT_NOT_OPENED,
-  message: 'The shop cannot open a checkout right now. Please tell the shop, it can put this right.',
+  message: 'The shop cannot open a checkout right now. Please contact the shop.',
 }
 const damaged: ErrorText = {
   title: 'This link is damaged',
@@ -30,10 +30,7 @@ const notForSale =
 function badQuantity({ name = 'It', minimum, maximum }: ErrorParams): ErrorText {
   const title = 'This quantity cannot be bought'
   if (minimum === undefined || maximum === undefined) {
-    return {
-      title,
-      message: 'The link names a quantity that is not a whole number. Please ask for another link.',
-    }
+    return { title, message: 'The quantity in the link is not valid. Please ask the shop for a new link.' }
   }
   const allowed =
     minimum === maximum ? `in a quantity of ${minimum}` : `in quantities from ${minimum} to ${maximum}`
@@ -42,9 +39,8 @@ function badQuantity({ name = 'It', minimum, maximum }: ErrorParams): ErrorText 
 
 const errors: Record<ErrorCode, ErrorText | ((params: ErrorParams) => ErrorText)> = {
   'unknown-sku': {
-    title: 'This product is not here',
-    message:
-      'The link leads to a product that this shop does not have. It may have been mistyped, or the product is gone.',
+    title: 'Product not found',
+    message: 'This shop has no such product. The link may have a typo, or the product was removed.',
   },
   'product-inactive': notForSale('It is not for sale at the moment.'),
   'product-not-yet': notForSale('Its sale has not started yet. Please come back later.'),
@@ -53,61 +49,50 @@ const errors: Record<ErrorCode, ErrorText | ((params: ErrorParams) => ErrorText)
   'bad-quantity': badQuantity,
   'malformed-link': {
     title: 'This link does not work',
-    message: 'The link is incomplete or was damaged on its way. Please ask the shop for a new one.',
+    message: 'The link is incomplete or damaged. Please ask the shop for a new one.',
   },
   'link-changed': {
     title: 'This link was changed',
-    message:
-      'It is not as the shop made it, so it cannot be used. Please use the original link, or ask the shop for a new one.',
+    message: 'It cannot be used. Please use the original link, or ask the shop for a new one.',
   },
   'link-expired': {
     title: 'This link has expired',
-    message: 'Its time is over. Please ask the shop for a new one.',
+    message: 'It is no longer valid. Please ask the shop for a new one.',
   },
   'link-used-up': {
     title: 'This link was used already',
-    message: 'It was good for a number of orders, and those are made.',
+    message: 'It was valid for a limited number of orders, and all of them have been placed.',
   },
   'unknown-checkout': {
-    title: 'There is no such checkout',
-    message:
-      'This URL does not belong to a checkout of this shop. Please use the link that the checkout led you to.',
+    title: 'Checkout not found',
+    message: 'This shop has no checkout with this link. Please check that the link is complete.',
   },
-  'not-found': {
-    title: 'There is nothing here',
-    message: 'The link may have been mistyped, or the page is gone.',
-  },
+  'not-found': { title: 'Page not found', message: 'The link may have a typo, or the page was removed.' },
   'bad-request': damaged,
   'method-not-allowed': {
-    title: 'This cannot be done here',
-    message: 'This page takes no request of this kind.',
+    title: 'This request is not allowed',
+    message: 'This page does not accept requests of this kind.',
   },
   'body-too-large': {
-    title: 'This is too large',
-    message: 'The request holds more than this page takes. Please send less.',
+    title: 'This request is too large',
+    message: 'It holds more data than this page accepts.',
   },
   'url-too-long': {
     title: 'This link is too long',
     message: 'This link is too long. Please ask the shop for a new one.',
   },
   'malformed-url': damaged,
-  'unsupported-form': {
-    title: 'This form is not understood',
-    message: 'Please use the button on the page.',
-  },
+  'unsupported-form': { title: 'This form cannot be read', message: 'Please use the button on the page.' },
   'too-many-attempts': {
     title: 'Too many attempts',
     message: 'This link was opened too often from your connection. Please wait a moment and try again.',
   },
   overloaded: { title: 'The shop is very busy', message: 'Please try again in a moment.' },
-  'unsigned-event': { title: 'Not signed', message: 'The event is not signed as it has to be.' },
-  'event-not-stored': {
-    title: 'Not stored',
-    message: 'The event could not be stored. Please send it again.',
-  },
+  'unsigned-event': { title: 'Not signed', message: 'The event has no valid signature.' },
+  'event-not-stored': { title: 'Not stored', message: 'The event was not stored. Please send it again.' },
   unexpected: {
     title: 'Something went wrong on our side',
-    message: 'We have noted it. Please try again later.',
+    message: 'The error was logged. Please try again later.',
   },
   'dots-unreachable': dotsPassing,
   'dots-certificate-rejected': dotsLasting,
@@ -126,9 +111,9 @@ const errors: Record<ErrorCode, ErrorText | ((params: ErrorParams) => ErrorText)
   'dots-unsafe-url': dotsLasting,
 }
 
-/** What the buyer's return says, by the status of the checkout. */
+/** What a buyer reads after the checkout. */
 interface StatusText {
-  /** In the browser's tab, and the headline where there is no other. */
+  /** Also the heading where there is no other. */
   title: string
   heading?: string
   lead?: string
@@ -140,12 +125,12 @@ const returned: StatusTexts = {
   complete: { title: 'Payment complete', heading: 'Thank you. Your payment is complete.' },
   open: {
     title: 'Your payment is not finished yet',
-    lead: 'We have not received a payment for this order so far.',
-    more: 'If you have just paid, please wait. If not, your checkout is still open: you can go back and finish it.',
+    lead: 'We have not received a payment for this order yet.',
+    more: 'If you have just paid, please wait. If not, you can go back to your checkout and finish it.',
   },
   expired: {
     title: 'This checkout has expired',
-    lead: 'A checkout stays open for a limited time, and the time of this one is over. It can no longer be paid. You are welcome to start a new one.',
+    lead: 'A checkout is open for a limited time. This one can no longer be paid. You can start a new one.',
   },
   unknown: {
     title: 'We are confirming your payment',
@@ -161,7 +146,7 @@ const cancelled: StatusTexts = {
   },
   open: {
     title: 'You left the checkout',
-    lead: 'It is still open. You can go back and finish it, or leave it: it closes by itself.',
+    lead: 'It is still open. You can go back and finish it. Otherwise it closes by itself.',
   },
   expired: {
     title: 'This checkout has ended',
@@ -173,9 +158,8 @@ const cancelled: StatusTexts = {
   },
 }
 
-/** All words that a buyer reads, in English. */
+/** All words that a buyer reads, in English. `lang` is a BCP 47 tag. */
 export const en = {
-  /** BCP 47 tag of this language. */
   lang: 'en',
   errors,
   goToShop: 'Go to the shop',
@@ -184,11 +168,7 @@ export const en = {
   orderReference: 'Order reference',
   payOnNextPage: 'You pay on the next page.',
 
-  order: {
-    label: 'Your order',
-    quantity: 'Quantity:',
-    total: 'Total',
-  },
+  order: { label: 'Your order', quantity: 'Quantity:', total: 'Total' },
   shopWindow: {
     title: 'Products',
     titleOfPage: (page: string) => `Products, page ${page}`,
@@ -210,14 +190,8 @@ export const en = {
       'sold-out': 'This product is sold out.',
     },
   },
-  confirm: {
-    title: 'Is this your order?',
-    button: 'Continue to the checkout',
-  },
-  savedCart: {
-    title: 'Your selection',
-    button: 'Check out',
-  },
+  confirm: { title: 'Is this your order?', button: 'Continue to the checkout' },
+  savedCart: { title: 'Your selection', button: 'Check out' },
   checkoutStatus: {
     returned,
     cancelled,
@@ -232,7 +206,6 @@ export const en = {
   },
   problem: {
     status: (status: number) => `Error ${status}`,
-    /** Of the request: the shop finds its log line by it. */
     reference: 'Reference',
     waitFor: (time: string) => `Please wait ${time} before you try again.`,
     tryAgain: 'Try again',

@@ -1,5 +1,5 @@
 /** A clock that a test moves, in milliseconds. */
-export function handClock() {
+export function manualClock() {
   let ms = 1_000_000
   return {
     clock: () => ms,

@@ -5,35 +5,19 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished, vi } from 'vitest'
-import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxSession } from '../../src/sandbox/sessions.ts'
 import { makeFolder, runServer, type ServerProcess } from '../operations/server-process.ts'
 import { CREDENTIALS, freePort, PRODUCTS } from '../service.ts'
 
 /** Svix's schedule, with seconds in place of its minutes and hours. */
 const RETRY_AFTER_MS = [1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]
-/** A buyer meets a killed server for as long as the restart takes. */
-const PATIENCE_MS = 30_000
-const LOOK_AGAIN_MS = 50
-
-export interface ShopUnderFire {
-  url: string
-  sandbox: Sandbox
-  /** Clicks until there is a checkout, as a buyer does who sees an error. */
-  click(): Promise<SandboxSession>
-  /** The buyer's browser follows the session's success URL. */
-  comeBack(session: SandboxSession): Promise<void>
-  /** Ends the process the hard way, and starts the next one. */
-  killAndRestart(): Promise<void>
-  /** Ids of the complete checkouts, sorted, as another process reads them. */
-  completed(): string[]
-  /** How many sales of a product the store has counted. */
-  salesOf(sku: string): number
-  npmRun(...words: string[]): Promise<{ code: number | null; output: string }>
-}
+/** A killed server does not answer until it has started again. */
+const MAX_WAIT_MS = 30_000
+const POLL_MS = 50
 
 /** The service as a process that a test may kill, with its sandbox. All is gone when the test is over. */
-export async function openShop(more: Record<string, string>): Promise<ShopUnderFire> {
+export async function openShop(more: Record<string, string>) {
   const folder = await makeFolder()
   const sandbox = await startSandbox({
     ...CREDENTIALS,
@@ -63,19 +47,19 @@ export async function openShop(more: Record<string, string>): Promise<ShopUnderF
 
   async function start(): Promise<ServerProcess> {
     const started = runServer(env, folder)
-    await vi.waitUntil(() => isUp(url), { timeout: PATIENCE_MS, interval: LOOK_AGAIN_MS })
+    await vi.waitUntil(() => isUp(url), { timeout: MAX_WAIT_MS, interval: POLL_MS })
     return started
   }
 
-  async function ask(path: string): Promise<Response> {
-    const end = performance.now() + PATIENCE_MS
+  async function request(path: string): Promise<Response> {
+    const end = performance.now() + MAX_WAIT_MS
     for (;;) {
       const answer = await fetch(url + path, { redirect: 'manual' }).catch(() => undefined)
       await answer?.arrayBuffer().catch(() => undefined)
       if (answer !== undefined && answer.status < 500) return answer
       if (performance.now() > end)
         throw new Error(`${path} did not answer:\n${server.output().slice(-2_000)}`)
-      await sleep(LOOK_AGAIN_MS)
+      await sleep(POLL_MS)
     }
   }
 
@@ -91,25 +75,31 @@ export async function openShop(more: Record<string, string>): Promise<ShopUnderF
   return {
     url,
     sandbox,
+    /** Clicks until there is a checkout, as a buyer does who gets an error. */
     async click() {
-      const answer = await ask('/buy/tee')
+      const answer = await request('/buy/tee')
       const location = answer.headers.get('location') ?? ''
       const session = sandbox.sessions.get(location.split('/').at(-1) ?? '')
       if (session === undefined) throw new Error(`the click led to ${answer.status} ${location}`)
       return session
     },
-    async comeBack({ success_url }) {
-      await ask(success_url.slice(url.length))
+    /** The buyer's browser follows the session's success URL. */
+    async comeBack({ success_url }: SandboxSession) {
+      await request(success_url.slice(url.length))
     },
+    /** Kills the process and starts the next one. */
     async killAndRestart() {
       server.child.kill('SIGKILL')
       await server.ended
       server = await start()
     },
+    /** Ids of the complete checkouts, sorted, as another process reads them. */
     completed: () =>
       query("select id from checkouts where state = 'complete' order by id").map(({ id }) => String(id)),
-    salesOf: (sku) => Number(query('select count(*) as sales from sales where sku = ?', sku)[0]?.sales),
-    async npmRun(...words) {
+    /** How many sales of a product the store has counted. */
+    salesOf: (sku: string) =>
+      Number(query('select count(*) as sales from sales where sku = ?', sku)[0]?.sales),
+    async npmRun(...words: string[]) {
       const { PATH = '', HOME = '' } = process.env
       const child = spawn('npm', ['run', '--silent', ...words], { env: { PATH, HOME, ...env } })
       let output = ''

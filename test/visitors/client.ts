@@ -6,7 +6,7 @@
  * - `prefetch refused`: 503 without a page, no session
  * - `subresource refused`: 403 without a page, no session
  */
-export interface Asker {
+export interface Client {
   who: string
   /** None: the header is not sent. */
   agent?: string

@@ -1,8 +1,8 @@
-import { type Asker, CHROME, FIREFOX, NAVIGATION, SAFARI, SAFARI_NAVIGATION } from './asker.ts'
-import { crawlers, previews } from './onlookers.ts'
-import { browsers, builtIn } from './people.ts'
+import { crawlers, previews } from './bots.ts'
+import { browsers, builtIn } from './browsers.ts'
+import { CHROME, type Client, FIREFOX, NAVIGATION, SAFARI, SAFARI_NAVIGATION } from './client.ts'
 
-const tools: Asker[] = [
+const tools: Client[] = [
   { who: 'curl', agent: 'curl/8.5.0', headers: { accept: '*/*' }, gets: 'checkout' },
   { who: 'Wget', agent: 'Wget/1.21.4', gets: 'checkout' },
   { who: 'Postman', agent: 'PostmanRuntime/7.39.0', headers: { accept: '*/*' }, gets: 'checkout' },
@@ -32,20 +32,20 @@ const tools: Asker[] = [
   },
   { who: 'HTTPie', agent: 'HTTPie/3.2.2', gets: 'checkout' },
   {
-    who: 'a browser without a window',
+    who: 'a headless browser',
     agent:
       'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/140.0.0.0 Safari/537.36',
     headers: NAVIGATION,
     gets: 'checkout',
   },
   { who: 'an app on iPhone', agent: 'Shop/412 CFNetwork/1496.0.7 Darwin/23.5.0', gets: 'checkout' },
-  { who: 'a shopping agent of no known kind', agent: 'BuyerAgent/1.0', gets: 'checkout' },
-  { who: 'words that are no agent', agent: 'hello there', gets: 'checkout' },
-  { who: 'no agent at all', gets: 'checkout' },
-  { who: 'an empty agent', agent: '', gets: 'checkout' },
+  { who: 'a shopping agent of an unknown kind', agent: 'BuyerAgent/1.0', gets: 'checkout' },
+  { who: 'a text that is no user agent', agent: 'hello there', gets: 'checkout' },
+  { who: 'no user agent', gets: 'checkout' },
+  { who: 'an empty user agent', agent: '', gets: 'checkout' },
 ]
 
-const refused: Asker[] = [
+const refused: Client[] = [
   {
     who: 'Chrome, prefetch',
     agent: CHROME,
@@ -124,7 +124,7 @@ const refused: Asker[] = [
 ]
 
 /** All of them. */
-export const ASKERS: readonly Asker[] = [
+export const CLIENTS: readonly Client[] = [
   ...browsers,
   ...builtIn,
   ...previews,

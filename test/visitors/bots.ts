@@ -1,6 +1,6 @@
-import { type Asker, CHROME } from './asker.ts'
+import { CHROME, type Client } from './client.ts'
 
-export const previews: Asker[] = [
+export const previews: Client[] = [
   { who: 'Slack', agent: 'Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)', gets: 'preview' },
   { who: 'Slack, pictures', agent: 'Slack-ImgProxy (+https://api.slack.com/robots)', gets: 'preview' },
   {
@@ -105,7 +105,7 @@ export const previews: Asker[] = [
   { who: 'Bing preview', agent: `${CHROME} BingPreview/1.0b`, gets: 'preview' },
 ]
 
-export const crawlers: Asker[] = [
+export const crawlers: Client[] = [
   {
     who: 'Googlebot',
     agent: 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)',

@@ -20,28 +20,21 @@ const PACE = {
   callsPerMinute: 60_000,
   retrySeconds: [0, 0, 0, 0, 0, 0, 0],
 }
-/** Time goes fast at the end: claims and turns of the dead run out, sessions end, walks are due. */
+/** Time goes fast at the end: claims and leases of ended processes run out, sessions expire, backfills are due. */
 const TICK_SECONDS = 300
 const TICK_MS = 20
-const LONGEST_END_MS = 15_000
+const MAX_END_MS = 15_000
 
-export type Kind = 'heard' | 'unheard' | 'unwritten'
+/** What the store knows of a click: all, not the response of Dots, or nothing. */
+export type Kind = 'stored' | 'no-response' | 'not-stored'
 
 export type Step =
   | { what: 'pay' | 'expire' | 'return' | 'webhook' | 'replay' | 'doubled' | 'storm'; session: number }
   | { what: 'clock'; seconds: number }
-  | { what: 'crash' | 'dots-fails' | 'dots-lies' | 'receiver-fails' }
-
-export interface Shopkeeping {
-  /** Lets one thing happen. */
-  play(step: Step): Promise<void>
-  /** Lets all that is wrong pass, and time with it, and looks at what there is then. */
-  expectEachPaidOnce(): Promise<void>
-  close(): Promise<void>
-}
+  | { what: 'crash' | 'dots-fails' | 'dots-reports-expired' | 'receiver-fails' }
 
 /** One shop with three sessions, to which anything may happen in any order. */
-export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]): Promise<Shopkeeping> {
+export async function openScenario(receiver: Receiver, kinds: readonly Kind[]) {
   const clock = movableClock()
   const folder = await mkdtemp(join(tmpdir(), 'buy-links-property-'))
   const databasePath = join(folder, 'buy-links.db')
@@ -85,23 +78,23 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
   }
 
   async function click(kind: Kind): Promise<SandboxSession> {
-    if (kind === 'unheard') sandbox.failNext('done-then-reset', 1, 'create')
+    if (kind === 'no-response') sandbox.failNext('done-then-reset', 1, 'create')
     await fetch(`${url}/buy/tee`, { redirect: 'manual' })
     const session = [...sandbox.sessions.values()].at(-1)
     if (session === undefined) throw new Error('the click opened no session')
-    if (kind === 'unwritten') change({ databasePath }, `delete from checkouts where id = '${idOf(session)}'`)
+    if (kind === 'not-stored') change({ databasePath }, `delete from checkouts where id = '${idOf(session)}'`)
     return session
   }
 
   function at(index: number): SandboxSession {
     const session = sessions[index]
     if (session === undefined) throw new Error(`no session ${index}`)
-    // Looked up again: the sandbox ends a session when somebody asks for it.
+    // Looked up again: the sandbox expires a session when it is read.
     return sandbox.sessions.get(session.id) ?? session
   }
 
-  /** An event of this session; its time is the real one, which the signature is checked by. */
-  async function tell(index: number, id?: string): Promise<void> {
+  /** An event of this session, with the real time, because the signature is checked with it. */
+  async function sendEvent(index: number, id?: string): Promise<void> {
     const timestamp = Math.floor(Date.now() / 1000)
     await sandbox
       .sendEvent(at(index).id, { timestamp, ...(id !== undefined && { id }) })
@@ -115,7 +108,7 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
     )
   }
 
-  /** As near to a kill as it gets within one process: the store is gone at once, with everything under way. */
+  /** The nearest to a kill within one process: the store is closed at once, whatever is under way. */
   async function crash(): Promise<void> {
     await shop.services.store.close()
     shop.app.server.closeAllConnections()
@@ -139,16 +132,16 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
       case 'return':
         return comeBack(step.session)
       case 'webhook':
-        return tell(step.session)
+        return sendEvent(step.session)
       case 'replay':
-        return tell(step.session, `msg_${step.session}`)
+        return sendEvent(step.session, `msg_${step.session}`)
       case 'doubled':
-        await Promise.all([tell(step.session, 'msg_doubled'), tell(step.session, 'msg_doubled')])
+        await Promise.all([sendEvent(step.session, 'msg_doubled'), sendEvent(step.session, 'msg_doubled')])
         return
       case 'storm': {
         const { session } = step
-        const all = [tell(session), comeBack(session), tell(session), comeBack(session)]
-        // Every other time the process ends in the middle of it.
+        const all = [sendEvent(session), comeBack(session), sendEvent(session), comeBack(session)]
+        // For one of the three sessions the process ends in the middle of it.
         if (session % 2 === 1) await crash()
         await Promise.all(all)
         return
@@ -161,7 +154,7 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
       case 'dots-fails':
         sandbox.failNext({ status: 500 }, 2)
         return
-      case 'dots-lies':
+      case 'dots-reports-expired':
         sandbox.failNext({ alter: (body) => ({ ...body, status: 'expired' }) }, 1, 'read')
         return
       case 'receiver-fails':
@@ -170,15 +163,17 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
   }
 
   return {
+    /** Lets one thing happen. */
     play,
+    /** Ends all faults, lets time pass, and checks what is there then. */
     async expectEachPaidOnce() {
       sandbox.clear()
       refusals = 0
       const paid = () => sessions.map((_, index) => at(index)).filter(({ status }) => status === 'complete')
       const announced = () => new Set(receiver.ids())
-      const end = performance.now() + LONGEST_END_MS
+      const end = performance.now() + MAX_END_MS
       let quiet = 0
-      // Some rounds more than needed: what comes too much comes late.
+      // Some rounds more than needed: a second announcement would come late.
       while (quiet < 10 && performance.now() < end) {
         clock.forward(TICK_SECONDS)
         await sleep(TICK_MS)
@@ -188,19 +183,15 @@ export async function openShopkeeping(receiver: Receiver, kinds: readonly Kind[]
         )
         quiet = done && sessions.every((_, index) => at(index).status !== 'open') ? quiet + 1 : 0
       }
+      const idsIn = (table: string) =>
+        rows({ databasePath }, table)
+          .map(({ checkout_id }) => checkout_id)
+          .sort()
       const complete = rows({ databasePath }, 'checkouts').filter(({ state }) => state === 'complete')
       const ids = paid().map(idOf).sort()
       expect(complete.map(({ id }) => id).sort()).toEqual(ids)
-      expect(
-        rows({ databasePath }, 'sales')
-          .map(({ checkout_id }) => checkout_id)
-          .sort(),
-      ).toEqual(ids)
-      expect(
-        rows({ databasePath }, 'announcements')
-          .map(({ checkout_id }) => checkout_id)
-          .sort(),
-      ).toEqual(ids)
+      expect(idsIn('sales')).toEqual(ids)
+      expect(idsIn('announcements')).toEqual(ids)
       expect([...announced()].sort()).toEqual(ids.map((id) => `order_${id}`))
     },
     async close() {

@@ -1,6 +1,15 @@
-import { type Asker, CHROME, FIREFOX, IPHONE, NAVIGATION, PIXEL, SAFARI, SAFARI_NAVIGATION } from './asker.ts'
+import {
+  CHROME,
+  type Client,
+  FIREFOX,
+  IPHONE,
+  NAVIGATION,
+  PIXEL,
+  SAFARI,
+  SAFARI_NAVIGATION,
+} from './client.ts'
 
-export const browsers: Asker[] = [
+export const browsers: Client[] = [
   { who: 'Chrome on Windows', agent: CHROME, headers: NAVIGATION, gets: 'checkout' },
   { who: 'Chrome on Windows behind a proxy that drops Sec-Fetch-*', agent: CHROME, gets: 'checkout' },
   {
@@ -107,7 +116,7 @@ export const browsers: Asker[] = [
   },
 ]
 
-export const builtIn: Asker[] = [
+export const builtIn: Client[] = [
   {
     who: 'Instagram on iPhone',
     agent: `${IPHONE} Mobile/15E148 Instagram 334.0.4.32.98 (iPhone15,3; iOS 17_5_1; en_US; en; scale=3.00; 1290x2796; 602908573)`,

@@ -1,0 +1,75 @@
+import { type Expression, type Kysely, type RawBuilder, sql } from 'kysely'
+import Type from 'typebox'
+import { Compile } from 'typebox/compile'
+
+type Snake<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${Snake<Rest>}`
+  : ''
+
+/** A record as its table's row: `amountPaid` is `amount_paid`, a boolean 0 or 1, a list or an object JSON. */
+export type Row<Item> = {
+  [Field in keyof Item & string as Snake<Field>]: Item[Field] extends boolean
+    ? number
+    : Item[Field] extends string | number | null
+      ? Item[Field]
+      : string
+}
+
+const columnOf = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/** The columns and values of a record. */
+export function toRow(record: Readonly<Record<string, unknown>>): [column: string, value: unknown][] {
+  return Object.entries(record).map(([field, value]) => [columnOf(field), toValue(value)])
+}
+
+function toValue(value: unknown): unknown {
+  if (typeof value === 'boolean') return Number(value)
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value
+}
+
+/**
+ * A function that reads rows as records of this schema. It throws an Error where a row is none, which only another
+ * program writing to the database can cause.
+ */
+export function rowReader<Schema extends Type.TObject>(schema: Schema) {
+  const validator = Compile(schema)
+  const fields = Object.entries(schema.properties).map(([field, type]) => ({
+    field,
+    column: columnOf(field),
+    isBoolean: Type.IsBoolean(type),
+    isJson: Type.IsArray(type) || Type.IsRecord(type),
+  }))
+  return (row: Readonly<Record<string, unknown>>) => {
+    const record: Record<string, unknown> = {}
+    for (const { field, column, isBoolean, isJson } of fields) {
+      const value = row[column]
+      record[field] = isJson ? JSON.parse(String(value)) : isBoolean ? value === 1 : value
+    }
+    return validator.Parse(record)
+  }
+}
+
+/** How many rows a query finds. */
+export async function count<Tables>(db: Kysely<Tables>, query: Expression<unknown>): Promise<number> {
+  const { rows } = await sql<{ total: number }>`select count(*) as total from ${query} as found`.execute(db)
+  return rows[0]?.total ?? 0
+}
+
+/** Whether a text column contains `text`. LIKE would ignore case on SQLite and has wildcards; `replace` is exact. */
+export function contains(column: string, text: string): RawBuilder<boolean> {
+  return sql`replace(${sql.ref(column)}, ${text}, '') <> ${sql.ref(column)}`
+}
+
+/**
+ * Claims rows that are pending and due: counts an attempt, and makes them due again at `until` (ISO 8601). One
+ * statement, so of two processes only one gets a row.
+ */
+export function claim(table: string, limit: number, now: Date, until: string) {
+  const isDue = sql`state = 'pending' and next_attempt_at <= ${now.toISOString()}`
+  // The row itself is checked as well: PostgreSQL may have waited for another process that claimed it.
+  return sql<Record<string, unknown>>`
+    update ${sql.table(table)} set next_attempt_at = ${until}, attempts = attempts + 1
+    where ${isDue} and id in (
+      select id from ${sql.table(table)} where ${isDue} order by next_attempt_at limit ${limit}
+    ) returning *`
+}
