@@ -11,7 +11,7 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && npm cache clean -
 COPY catalog.schema.json ./
 COPY src ./src
 
-# The program belongs to root; its user can write to the data folder only.
+# The program belongs to root; the user "node", who runs it, can write to the data folder only.
 RUN mkdir data && chown node:node data
 VOLUME /app/data
 USER node

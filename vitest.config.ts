@@ -14,7 +14,7 @@ const MIN_MEMORY_BYTES = 512 * 1024 * 1024
 
 export default defineConfig({
   test: {
-    // The last one prints what was left out, and the line of counts.
+    // The second reporter prints which suites were skipped, and the totals.
     reporters: ['default', './test/reporter.ts'],
     // Each test uses a real server; a slow machine may need a while, a hung one must still end.
     testTimeout: 60_000,
@@ -25,7 +25,7 @@ export default defineConfig({
     isolate: false,
     // Hundreds of databases are created, and each waits for the disk a few times.
     env: hasRoomInMemory() ? { TMPDIR: MEMORY } : {},
-    // Most of the time is spent waiting (timers, processes), so a few more workers than processors pay.
+    // Most of the time is spent waiting (timers, processes), so more workers than processors are faster.
     maxWorkers: 3,
     projects: [
       {

@@ -35,26 +35,27 @@ export interface App {
 }
 
 /**
- * The whole service, ready to listen, from its environment: its table of contents, in order.
+ * Builds the whole service from its environment, ready to listen. It registers all parts, in this order.
  *
- * @throws ConfigError, CatalogError, StoreError where it cannot work with what it was given; nothing stays open then.
+ * @throws ConfigError, CatalogError, StoreError if the service cannot start with them; everything is closed again.
  */
 export async function buildApp(environment: NodeJS.ProcessEnv, options: AppOptions = {}): Promise<App> {
   const log = await makeLogger('info', options.logDestination)
-  // The settings are read by the first plugin of the app that they configure.
+  // The app has to exist before its settings can be read, because its first plugin reads them.
   let config: Config | undefined
   const app = Fastify(serverOptions({ log, trustsProxy: (ip) => config?.trustsProxy(ip) ?? false }))
   try {
     config = await readConfig(app, environment, options)
     app.log.level = config.logLevel
     const services = await openServices(config, { ...options, log: app.log })
+    // First, so that a process which is stopping says so before it waits for its jobs.
+    await app.register(draining)
     app.addHook('onListen', async () => services.jobs.start())
     app.addHook('preClose', () => services.stop())
     app.addHook('onClose', () => services.close())
 
     const { shop, dots, rateLimit, trustsProxy } = config
     const https = shop.publicUrl.startsWith('https:')
-    await app.register(draining)
     await app.register(requestLogging)
     await app.register(securityHeaders, { https, allowHttpCheckout: dots.allowHttpCheckout })
     await app.register(errorHandler, { shop })

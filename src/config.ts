@@ -67,7 +67,7 @@ function readSecretFile(texts: NodeJS.Dict<string>, name: string): string | unde
   const path = texts[`${name}_FILE`]
   if (path === undefined) return undefined
   if (texts[name] !== undefined) return `${name} and ${name}_FILE are both set: keep one of them.`
-  // Present, so that a setting which goes together with this one is still required.
+  // It counts as set even if the file cannot be read, so that the setting it requires is checked as well.
   texts[name] = ''
   try {
     texts[name] = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '')
@@ -78,7 +78,7 @@ function readSecretFile(texts: NodeJS.Dict<string>, name: string): string | unde
 }
 
 type Ajv = Exclude<NonNullable<EnvSchemaOpt['ajv']>, { customOptions: unknown }>
-/** Made by the first call and kept: a new one, with the schema compiled again, costs some twenty milliseconds. */
+/** Created by the first call and reused: to compile the schema again takes some twenty milliseconds. */
 let validator: Ajv | undefined
 
 /** Options for `@fastify/env`, and for `env-schema` within it: `texts` are validated, nothing else is read. */
@@ -122,7 +122,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv, options?: Environment
  * `readEnvironment`. Throws `error` itself where it is no validation error.
  */
 export function configError(error: unknown, problems: ReadonlyMap<string, string>): ConfigError {
-  // Of a setting whose file cannot be read, only that is reported.
+  // If the file of a setting cannot be read, only that problem of the setting is reported.
   const all = new Map([...(error === undefined ? [] : schemaProblems(error)), ...problems])
   return new ConfigError([...all.values()].sort())
 }
@@ -204,7 +204,7 @@ export function configOf(settings: Settings) {
   })
 }
 
-/** What works and should be better: a sentence for each, which names settings and holds no values. */
+/** Warnings about settings that are valid but weak, missing or without effect: a sentence each, without any value. */
 export function configWarnings({ dots, linkSigningSecrets, adminToken, fulfillment }: Config) {
   const isShort = (secret: string) => secret.length < MIN_SECRET_LENGTH
   const hasShortKey = (secret: string) =>

@@ -37,7 +37,7 @@ stopOnSignals(app, { abortCalls: () => dots.abort() })
 await app.listen({ host: config.host, port })
 const [first] = catalog.current.products
 console.log(`
-The demo shop is open. No money moves: a sandbox on this machine takes the place of Dots.
+The demo shop is running. No real money is involved: a sandbox on this machine takes the place of Dots.
 
   Shop window   ${config.shop.publicUrl}/
   A buy link    ${config.shop.publicUrl}/buy/${first === undefined ? '' : encodeSku(first.sku)}

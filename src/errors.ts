@@ -1,9 +1,9 @@
 import type { BaseLogger } from 'pino'
 
-/** What the parts need of a logger, which may be that of a request. */
+/** The methods of a logger that the service uses. It may be the logger of a request. */
 export type Log = Pick<BaseLogger, 'debug' | 'info' | 'warn' | 'error'>
 
-/** What follows from an error, wherever it happens. */
+/** How every error with this code is handled. */
 interface ErrorKind {
   readonly status: number
   /** Level of its one log line: by default `warn` from status 500 on, `info` below. */
@@ -54,7 +54,7 @@ const ERROR_KINDS = {
   'unsigned-event': { status: 401, log: 'debug' },
   /** The sender keeps the event and sends it again. */
   'event-not-stored': { status: 503 },
-  /** A bug of ours. The page says nothing of it, the log has the stack. */
+  /** A bug of ours. The log has the stack, the page does not show it. */
   unexpected: { status: 500, log: 'error' },
 
   /** Nothing was sent: connection refused, name not found, connect timeout. */
@@ -87,7 +87,7 @@ const ERROR_KINDS = {
 
 export type ErrorCode = keyof typeof ERROR_KINDS
 
-/** What the words of an error may name, all about a product and safe to show to a stranger. */
+/** Values for the text of an error page: all about a product, and safe to show to anybody. */
 export interface ErrorParams {
   name?: string
   /** The merchant's own message about the product. */
@@ -107,7 +107,7 @@ interface AppErrorOptions extends Pick<ErrorKind, 'sessionMayExist' | 'retryAfte
   details?: Record<string, unknown>
 }
 
-/** An expected error by its code. `message` is the code: the words depend on who reads them, and in which language. */
+/** An expected error, identified by its code. `message` is the code; the text for people is in `pages/text/`. */
 export class AppError extends Error {
   override readonly name = 'AppError'
   readonly code: ErrorCode
@@ -115,7 +115,7 @@ export class AppError extends Error {
   readonly params: ErrorParams
   readonly retryAfterSeconds?: number
   readonly pauseSeconds?: number
-  /** Of all attempts of a call together: a second one that was refused does not undo what a first may have done. */
+  /** True if any attempt of the call may have created a session, even if a later attempt was refused. */
   sessionMayExist: boolean
   readonly details: Record<string, unknown>
 
@@ -139,7 +139,7 @@ export class AppError extends Error {
   }
 }
 
-/** Whether a call to Dots did not bring what it was made for. */
+/** Whether this is the error of a failed call to Dots. */
 export function isDotsError(error: unknown): error is AppError {
   return error instanceof AppError && error.code.startsWith('dots-')
 }

@@ -1,4 +1,4 @@
-/** Dots documents no limits of `metadata`: these are the ones that the field's other providers share. */
+/** Dots documents no limits of `metadata`: these are limits that other payment APIs accept as well. */
 export const MAX_METADATA_KEYS = 20
 export const MAX_METADATA_KEY_LENGTH = 40
 export const MAX_METADATA_VALUE_LENGTH = 500

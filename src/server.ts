@@ -22,7 +22,7 @@ try {
   process.exitCode = 1
 }
 
-/** What a person who deploys can fix is said in words; a stack means a bug. */
+/** A problem that the operator can fix is logged as a sentence; anything else is a bug and is logged with its stack. */
 function startFailure(error: unknown): [fields: object, message: string] {
   if (error instanceof ConfigError) {
     return [{ event: 'config.invalid', problems: error.problems }, 'invalid configuration; see .env.example']

@@ -20,18 +20,18 @@ export interface ServicesOptions {
   now?: () => Date
   /** How often the background jobs run, for tests and commands. */
   pace?: Partial<JobsPace>
-  /** How patient the calls to Dots are, for tests. */
+  /** Other timeouts and limits for the calls to Dots, for tests. */
   dots?: Partial<DotsClientOptions>
-  /** In place of the file at CATALOG_PATH, for commands that go on without it. */
+  /** Used instead of the file at CATALOG_PATH, by commands that also work without a valid file. */
   catalog?: Catalog
 }
 
 export type Services = Awaited<ReturnType<typeof openServices>>
 
 /**
- * Everything that the service, its commands and its tests work with, each made once. No job runs before `jobs.start()`.
+ * Creates each part of the service once, for the service, its commands and its tests. No job runs before `jobs.start()`.
  *
- * @throws CatalogError, StoreError where it cannot work with what it was given; nothing stays open then.
+ * @throws CatalogError, StoreError if the catalog or the store cannot be opened; everything is closed again.
  */
 export async function openServices(config: Config, options: ServicesOptions) {
   const { log, now = () => new Date() } = options
@@ -77,12 +77,12 @@ export async function openServices(config: Config, options: ServicesOptions) {
     jobs,
     status,
     checkout,
-    /** Ends the work in the background. Nobody waits for the sweep, and its cursor says where the next process continues. */
+    /** Stops the background jobs. A running sweep is aborted: the next process continues at its cursor. */
     async stop(): Promise<void> {
       dots.abort(['background'])
       await jobs.stop()
     },
-    /** Closes what was opened, the last first. */
+    /** Closes everything in the reverse order. */
     close: () => owned.disposeAsync(),
   }
 }

@@ -8,7 +8,7 @@ interface SettingOptions {
   pattern?: string
   maxLength?: number
   default?: string
-  /** What JSON Schema has no word for. */
+  /** A check that JSON Schema cannot express. */
   check?: (text: string) => boolean
   /** It may also be given as a file: `NAME_FILE=/run/secrets/x`. */
   file?: true

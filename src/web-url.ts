@@ -1,5 +1,5 @@
 /** Which plain http URLs are allowed beside https: none, those of this machine, or all. */
-export type PlainHttp = 'never' | 'loopback' | 'always'
+type PlainHttp = 'never' | 'loopback' | 'always'
 
 /**
  * The one rule for URLs that a browser may be sent to: absolute, https (or http as far as `http` allows), without a

@@ -115,7 +115,7 @@ test('an empty value counts as absent, for what is required and for what has a d
   ])
 })
 
-test('what is no setting is ignored', () => {
+test('environment variables that are not settings are ignored', () => {
   expect(load({ HOME: '/root', npm_config_x: 'y' })).toEqual({ ...load(), trustsProxy: expect.any(Function) })
 })
 
@@ -144,7 +144,7 @@ test('@fastify/env reads the same configuration, and reports the same problems',
   await broken.close()
 })
 
-test('an error that is no validation error is thrown on', () => {
+test('an error that is not a validation error is rethrown', () => {
   const bug = new Error('a bug')
   expect(() => configError(bug, new Map())).toThrow(bug)
 })

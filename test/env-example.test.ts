@@ -50,11 +50,11 @@ test('what has a default shows it', () => {
   }
 })
 
-test('what it proposes is valid all together', () => {
+test('with every commented line switched on, the settings are valid', () => {
   expect(loadConfig({ ...switchedOn(), ...REQUIRED }).port).toBe(3000)
 })
 
-test('it says of each secret, and of nothing else, that a file will do', () => {
+test('it mentions NAME_FILE for each setting that may come from a file, and for no other', () => {
   const paragraphs = text.split(/\n\s*\n/)
   for (const name of Object.keys(ConfigSchema.properties)) {
     const paragraph = paragraphs.find((part) => new RegExp(`^(?:# ?)?${name}=`, 'm').test(part))

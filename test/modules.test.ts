@@ -78,7 +78,7 @@ describe('modules', () => {
     expect(forbidden.map(show)).toEqual([])
   })
 
-  test('parts know of the root only the shared files, and these know no part', () => {
+  test('modules import only the shared files of the root, and these import no module', () => {
     const upwards = OURS.filter(
       ({ from, to }) =>
         (partOf(from) !== '' && partOf(to) === '' && !SHARED.includes(to)) ||
@@ -90,12 +90,12 @@ describe('modules', () => {
     expect(upwards.filter((one) => !exceptions(one)).map(show)).toEqual([])
   })
 
-  test('the services are opened by the app and by commands, and no part knows them', () => {
+  test('only the app and the commands import services.ts', () => {
     const users = OURS.filter(({ to }) => to === 'src/services.ts').map(({ from }) => from)
     expect(users.filter((user) => user !== 'src/app.ts' && partOf(user) !== 'commands')).toEqual([])
   })
 
-  test('no file imports itself by way of others', () => {
+  test('there are no import cycles', () => {
     const uses = new Map<string, Set<string>>()
     for (const { from, to } of OURS) uses.set(from, (uses.get(from) ?? new Set()).add(to))
     // What uses nothing that is left is taken away, again and again: a cycle is what stays.

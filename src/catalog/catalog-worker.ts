@@ -10,10 +10,10 @@ export interface WorkerInput {
   known: readonly (string | undefined)[]
 }
 
-// The main thread takes one slice over in a millisecond or two, and serves requests between two of them.
+// The main thread receives one slice in a millisecond or two, and serves requests between two slices.
 const PRODUCTS_PER_SLICE = 500
 
-// Hands over the products, a slice for each message that asks for the next one, and then the rest of what was found.
+// Sends the products in slices, the next one when the main thread asks for it, and last the digest and the problems.
 if (parentPort !== null) {
   const { path, known }: WorkerInput = workerData
   const { catalog, ...version } = await readVersion(path, known)

@@ -33,7 +33,7 @@ export class Catalog {
     this.#bySku = bySku
   }
 
-  /** The product with exactly that sku, in the same time whatever the size. */
+  /** The product with exactly this sku. Takes the same time in a catalog of any size. */
   find(sku: string): Product | undefined {
     return this.#bySku.get(sku)
   }
@@ -133,7 +133,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The document's frame: checked by hand, since one error there must not hide those inside the products. */
+/** The top level of the file. It is checked by hand, since an error there must not hide those in the products. */
 function entriesOf(document: unknown): { entries: readonly unknown[]; problems: CatalogProblem[] } {
   if (!isObject(document)) {
     return { entries: [], problems: [{ pointer: '', message: 'must be an object: { "products": [ … ] }' }] }

@@ -11,7 +11,7 @@ import type { WorkerInput } from './catalog-worker.ts'
 import { CatalogError, type CatalogProblem, describeReadError } from './problems.ts'
 import type { Product } from './product.ts'
 
-export interface LiveCatalogOptions {
+interface LiveCatalogOptions {
   readonly log: Pick<BaseLogger, 'info' | 'error'>
   /** Milliseconds between two checks whether the file has changed. */
   readonly pollMs?: number
@@ -38,7 +38,7 @@ export type LiveCatalog = ReturnType<typeof liveCatalog>
 
 /**
  * Loads the file and watches it until `close`.
- * @throws CatalogError where the first version cannot be sold from.
+ * @throws CatalogError if the first version is invalid.
  */
 export async function openCatalog(path: string, options: LiveCatalogOptions): Promise<LiveCatalog> {
   const { digest, catalog, problems = [] } = await readVersion(path)
@@ -67,7 +67,7 @@ function liveCatalog(
   let isClosed = false
   let queue: Promise<unknown> = Promise.resolve()
 
-  /** Reads the file now, after any load under way. It does not throw: a broken file is `rejected` and logged. */
+  /** Reads the file now, or when the current load has ended. It does not throw: a broken file is `rejected` and logged. */
   function reload(): Promise<Outcome> {
     const load = queue.then(() => (isClosed ? 'unchanged' : loadNow()))
     queue = load

@@ -17,7 +17,7 @@ export interface CatalogProblem {
   readonly column?: number
 }
 
-/** A catalog that cannot be sold from. It carries every problem found, not only the first. */
+/** A catalog file that is invalid. The error has every problem that was found, not only the first. */
 export class CatalogError extends Error {
   override readonly name = 'CatalogError'
   readonly problems: readonly CatalogProblem[]
@@ -82,7 +82,7 @@ export function syntaxError(text: string, cause: unknown): CatalogError {
 
 type SyntaxCode = ReturnType<typeof printParseErrorCode>
 
-// Of a malformed number, as far as it is looked at.
+// How many characters of a malformed number are examined.
 const MAX_NUMBER_LENGTH = 100
 
 /** The parser reads 025 as a 0 and an unexpected 25, and 0x1f likewise: the mistake is the whole of it. */

@@ -24,7 +24,7 @@ export const MAX_QUANTITY = 999_999
 const DEFAULT_MIN_QUANTITY = 1
 const DEFAULT_MAX_QUANTITY = 99
 
-// \p{C} are control, format, surrogate and unassigned characters: what cannot be seen cannot be typed again.
+// \p{C} are control, format, surrogate and unassigned characters: they are invisible, so nobody could type such a sku.
 const SKU_PATTERN = '^[^\\s\\p{C}]+$'
 const VISIBLE_TEXT_PATTERN = '\\S'
 const METADATA_KEY_PATTERN = `^(?!(?:${OWN_METADATA_KEYS}|${FORBIDDEN_METADATA_KEY})$)[^\\p{Cc}\\u2028\\u2029]+$`
@@ -48,7 +48,7 @@ export const PATTERN_SENTENCES: Readonly<Record<string, string>> = {
 /** The parser repairs white space and backslashes, so a reader of the file would not see where such a URL leads. */
 const isSafeUrl = (text: string) => /^https?:\/\/[^\s\\]+$/.test(text) && webUrl(text) !== undefined
 
-/** `Date` would take 30 February for 2 March. What is no date at all is left to the pattern. */
+/** `Date` reads 30 February as 2 March. True also for a text that is no date: the pattern reports that. */
 function hasExistingDay(text: string): boolean {
   const day = text.slice(0, 10)
   const time = Date.parse(`${day}T00:00:00Z`)
@@ -144,7 +144,7 @@ export const ProductSchema = object('Product', 'Something that a buy link can se
     object('After completion', 'What a buyer who paid sees.', {
       custom_message: message('Custom message', 'What the buyer reads on the success page.'),
       redirect_url: Type.Optional(
-        url('Redirect URL', 'Where a buyer who paid goes instead of the success page.'),
+        url('Redirect URL', 'Where the success page sends a buyer who paid, after ten seconds.'),
       ),
     }),
   ),
@@ -193,7 +193,7 @@ export function availability({ active, from, until }: Product, now: Date) {
   return now.getTime() < until ? 'available' : 'ended'
 }
 
-/** 410: the product exists, and cannot be bought now. The merchant's own message is added where there is one. */
+/** 410: the product exists, but cannot be bought now. The merchant's own message is added if there is one. */
 export function notForSale(
   { sku, name, inactive_message: note }: Product,
   state: 'inactive' | 'not-yet' | 'ended' | 'sold-out',

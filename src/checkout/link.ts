@@ -5,13 +5,13 @@ import { type Cart, type LinkItems, parseItems } from '../links/cart.ts'
 import { type LinkParameters, type Pair, readParameters } from '../links/parameters.ts'
 import { linkId, type SignedTerms, signedTerms, verifySignature } from '../links/signature.ts'
 
-/** What a buy link asks for, as far as it may be believed. */
+/** What a buy link asks for. Terms that only the merchant may set are included only if the signature is valid. */
 export interface Link {
   /** What the path names. */
   items: LinkItems
   cart: Cart
   parameters: LinkParameters
-  /** Set by a signed link alone. */
+  /** Empty unless the link is signed. */
   terms: SignedTerms
   /** Names the signed link; undefined for any other. */
   linkId: string | undefined
@@ -47,6 +47,6 @@ function singleItem(catalog: Catalog, sku: string, { quantity }: LinkParameters)
   const product = catalog.find(sku)
   if (product === undefined) throw new AppError('unknown-sku')
   if (quantity.kind === 'invalid') throw new AppError('bad-quantity')
-  // A link without a quantity asks for the least that can be bought, which is one nearly always.
+  // Without a quantity the link sells the minimum quantity of the product, which is nearly always one.
   return [{ sku, quantity: quantity.kind === 'given' ? quantity.value : quantityLimits(product).minimum }]
 }

@@ -15,11 +15,11 @@ import type { Status } from './status.ts'
 import type { UnsavedCheckouts } from './unsaved-checkouts.ts'
 
 /**
- * A session older than this is checked at Dots before a buyer is sent back to it. A younger one is not, since people
- * click twice within seconds; one that was paid meanwhile, without the shop knowing yet, is gone back to as well.
+ * A session older than this is checked at Dots before a buyer is sent back to it. A younger one is not checked, since
+ * people click twice within seconds: the buyer is sent back even if it was paid and the payment is not recorded yet.
  */
 const CHECK_AFTER_MS = 60_000
-/** How often a second click looks whether the first one has its session. */
+/** How often a second click checks whether the session of the first one is there. */
 const POLL_MS = 50
 
 interface CheckoutOptions {
@@ -31,15 +31,15 @@ interface CheckoutOptions {
   now: () => Date
 }
 
-export interface OpenedCheckout {
+interface OpenedCheckout {
   checkoutId: string
   /** Where the buyer pays; it has passed the check of checkout URLs. */
   url: URL
-  /** True where the browser was led back to a checkout that it had already. */
+  /** True if the browser was sent back to a checkout that it already had. */
   isReused: boolean
 }
 
-export type Checkouts = ReturnType<typeof checkoutService>
+export type CheckoutService = ReturnType<typeof checkoutService>
 
 /** Opens checkouts at Dots. */
 export function checkoutService({ config, dots, store, status, unsaved, now }: CheckoutOptions) {
@@ -49,9 +49,10 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
   /**
    * One click on a priced link: writes the row, opens a session at Dots, completes the row.
    *
-   * The row comes before the call, so that a session whose answer was lost can be found by it. A store that fails costs
-   * no sale: what the row would have held is then in the log and in the session's own metadata. A browser that has an
-   * open checkout for the same purchase is led back to it, and two clicks of it at the same moment make one session.
+   * The row is written before the call, so that a session can be found even if the answer of Dots is lost. If the store
+   * fails, the checkout is opened all the same: the log and the session's metadata have what the row would have had. A
+   * browser that has an open checkout for the same purchase is sent back to it. Two clicks of one browser at the same
+   * moment create one session.
    *
    * `browserId`: the store's id of the browser.
    *
@@ -64,7 +65,7 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
     const id = randomUUID()
     const request = sessionRequest(id, order, { publicUrl, expiresIn: config.checkoutExpiresIn })
     const checkout = newCheckout(id, order, request)
-    // Never the email: a line of the log lives longer than a buyer's consent.
+    // Never the email: the log may be stored longer than the buyer has agreed to.
     const details = { checkout: id, items: request.body.metadata.items, amountTotal: order.amountTotal }
     const write = <T>(work: () => Promise<T>, more: object = {}) =>
       optional(log, 'checkout.not-stored', work, { ...details, ...more })
@@ -90,7 +91,7 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
       sessionId: session.id,
       paymentIntentId: session.payment_intent_id,
       checkoutUrl: checkoutUrl.href,
-      // Dots' word where it is a time, what was asked for otherwise.
+      // The expiry that Dots returned, or the requested one if Dots returned none.
       expiresAt: session.expiry ?? new Date(now().getTime() + request.body.expires_in * 1000).toISOString(),
     }
     const outcome = await write(() => checkouts.recordOpen(id, opened), { session: session.id })
@@ -107,9 +108,9 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
   }
 
   /**
-   * Writes the row of the click; or, where the browser has a live checkout for the same purchase, gives that one.
+   * Writes the row of the click; or returns the live checkout that the browser has for the same purchase.
    *
-   * @throws StoreError; AppError dots-unavailable where this click waited for the first one, which came to nothing.
+   * @throws StoreError; AppError dots-unavailable if this click waited for the first one, and the first one failed.
    */
   async function reserveOrReuse(
     checkout: NewCheckout,
@@ -117,7 +118,7 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
     log: Log,
   ): Promise<{ reused?: { checkoutId: string; url: URL } }> {
     let tried: string | undefined
-    // The second time: the first one was paid or has ended in the meantime, and is recorded as that by now.
+    // The second attempt is for a live checkout that turned out to be paid or expired, which is recorded by then.
     for (let attempt = 0; attempt < 2; attempt++) {
       const live = await checkouts.reserve(checkout, key)
       if (live === undefined) return {}
@@ -129,18 +130,18 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
     return {}
   }
 
-  /** Where a live checkout can be continued; undefined where Dots says, or the store knows, that it cannot. */
+  /** The URL to continue a live checkout; undefined if it can no longer be paid, according to Dots or the store. */
   async function reusableCheckoutUrl(live: Checkout, log: Log): Promise<URL | undefined> {
     const checkout = live.state === 'creating' ? await waitUntilOpen(live) : live
     if (checkout.state === 'complete') return undefined
     const url = checkout.checkoutUrl === null ? undefined : dots.checkUrl(checkout.checkoutUrl)
     if (now().getTime() - Date.parse(checkout.createdAt) < CHECK_AFTER_MS) return url
     const refreshed = await status.refresh(checkout, log)
-    // While Dots cannot be asked, the session that is known is better than a second one for the same purchase.
+    // If Dots does not answer, the buyer gets the known session, not a second one for the same purchase.
     return refreshed.status === 'unknown' ? url : refreshed.checkoutUrl
   }
 
-  /** Waits for the first of two clicks. @throws AppError dots-unavailable when that one came to nothing. */
+  /** Waits for the first of two clicks. @throws AppError dots-unavailable if the first one failed. */
   async function waitUntilOpen({ id }: Checkout): Promise<Checkout> {
     const giveUpAt = performance.now() + DEADLINES_MS.click
     while (performance.now() < giveUpAt) {
@@ -171,7 +172,7 @@ function newCheckout(id: string, order: Order, { merchantMetadata }: SessionRequ
   }
 }
 
-/** The path and query that lead to the same purchase: a signed link as it came, since its price and signature are one. */
+/** The path and query that lead to the same purchase. Those of a signed link are unchanged: the signature covers them. */
 function pathOf({ linkId, cart, items, parameters }: Link): string {
   if (linkId === undefined) return buyPath(cart)
   const query = formFields(parameters)
@@ -180,7 +181,7 @@ function pathOf({ linkId, cart, items, parameters }: Link): string {
   return `/buy/${formatItems(items)}?${query}`
 }
 
-/** The purchase as a hash: what is sold at which price, to whom, through which signed link. Attribution is no part. */
+/** The purchase as a hash: what is sold at which price, to whom, through which signed link. Attribution is not included. */
 export function purchaseHash({ lines, link: { parameters, terms, linkId } }: Order): string {
   const items = lines.map(({ product, quantity, amount }) => [product.sku, quantity, amount])
   const { email, clientReferenceId, metadata } = parameters

@@ -2,11 +2,9 @@ import type { Catalog } from '../catalog/catalog.ts'
 import { availability, notForSale, type Product, quantityLimits, salesLimit } from '../catalog/product.ts'
 import { AppError, type Log } from '../errors.ts'
 import { malformedLink } from '../links/cart.ts'
-import { savedCartNotice } from '../pages/confirm.ts'
 import type { Store } from '../store/open-store.ts'
-import type { SavedCart } from '../store/saved-carts.ts'
 import { optional } from '../store/store.ts'
-import { type Link, readLink } from './link.ts'
+import type { Link } from './link.ts'
 
 /** A line of the cart with the product that the catalog has for it. */
 export interface OrderLine {
@@ -16,7 +14,7 @@ export interface OrderLine {
   amount: number
 }
 
-/** A link as the catalog prices it now. */
+/** A link with its products and current prices. */
 export interface Order {
   link: Link
   lines: readonly OrderLine[]
@@ -28,7 +26,8 @@ export interface Order {
 /**
  * Looks every item up and checks that it may be sold in this quantity at this time.
  *
- * @throws AppError unknown-sku, product-…, bad-quantity: the first thing that stands in the way, in this order.
+ * @throws AppError unknown-sku, product-…, bad-quantity, malformed-link (several currencies): the first that applies, in
+ * this order.
  */
 export function priceLink(catalog: Catalog, link: Link, now: Date): Order {
   const lines = link.cart.map(({ sku, quantity }) => {
@@ -55,8 +54,8 @@ export function priceLink(catalog: Catalog, link: Link, now: Date): Order {
 }
 
 /**
- * Refuses what has been sold as often as it may: products with a limit, and signed links with a number of uses. Counts
- * completed sales, never clicks, since an open checkout may end unpaid. A store that cannot count stops no sale.
+ * Refuses products that have reached their sales limit, and signed links that have reached their number of uses. Counts
+ * completed sales, not clicks, since an open checkout may expire unpaid. If the store fails, the sale is allowed.
  *
  * @throws AppError product-sold-out, link-used-up
  */
@@ -82,30 +81,5 @@ export async function checkSalesLimits(
     (await isReached(uses, () => checkouts.countLinkSales(linkId)))
   ) {
     throw new AppError('link-used-up')
-  }
-}
-
-/** The saved cart as a fragment for a page; empty where it cannot be bought any more. */
-export function showSavedCart(
-  { items, fields }: SavedCart,
-  { locale, ...context }: { catalog: Catalog; secrets: readonly string[]; now: Date; locale: string },
-): string {
-  try {
-    const { lines, amountTotal, currency } = priceLink(
-      context.catalog,
-      readLink(items, fields, context),
-      context.now,
-    )
-    return savedCartNotice({
-      items: lines.map(({ product, quantity, amount }) => ({ name: product.name, quantity, amount })),
-      amountTotal,
-      currency,
-      locale,
-      action: `/buy/${items}`,
-      hiddenFields: fields,
-    })
-  } catch (error) {
-    if (error instanceof AppError) return ''
-    throw error
   }
 }

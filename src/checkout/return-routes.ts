@@ -11,8 +11,8 @@ import type { Checkout } from '../store/checkout.ts'
 import { optional } from '../store/store.ts'
 import type { RefreshedCheckout, Status } from './status.ts'
 
-// The first refreshes come quickly, since most payments are confirmed within seconds; a tab that stays open all day must
-// not make Dots answer every few seconds.
+// The first refreshes come quickly, since most payments are confirmed within seconds. Later ones are rarer: a tab that
+// stays open all day must not cause a call to Dots every few seconds.
 const FIRST_REFRESH_SECONDS = 3
 const MAX_REFRESH_SECONDS = 60
 const MAX_REFRESHES = 99
@@ -22,10 +22,10 @@ const ReturnQuery = Type.Object({
   /** How often this page has refreshed itself already. */
   look: Type.Optional(Type.String()),
 })
-// A malformed id gets the answer of an unknown one, so the handler looks at the outcome itself.
+// The handler checks for a validation error itself, because a malformed id gets the same answer as an unknown one.
 const returnRoute = { exposeHeadRoute: false, attachValidation: true, schema: { querystring: ReturnQuery } }
 
-export interface ReturnRoutesOptions {
+interface ReturnRoutesOptions {
   config: Pick<Config, 'shop'>
   catalog: Pick<LiveCatalog, 'current'>
   status: Status
@@ -33,7 +33,7 @@ export interface ReturnRoutesOptions {
   now: () => Date
 }
 
-/** Where buyers land after the checkout. What these pages say of a payment is what Dots says, whatever the URL says. */
+/** The pages after the checkout. They show the payment status from Dots; nothing in the URL can change it. */
 export const returnRoutes: FastifyPluginAsyncTypebox<ReturnRoutesOptions> = async (app, options) => {
   const { config, catalog, status, dots, now } = options
 
@@ -70,7 +70,7 @@ export const returnRoutes: FastifyPluginAsyncTypebox<ReturnRoutesOptions> = asyn
     })
   }
 
-  /** Where the checkout can be continued. Where Dots cannot be asked: the known session, while it should be open. */
+  /** The URL to continue the checkout. If Dots does not answer: the known one, while it has not expired. */
   function continueUrl({ status, checkout, checkoutUrl }: RefreshedCheckout): URL | undefined {
     if (status !== 'unknown' || checkout.state !== 'open' || checkout.checkoutUrl === null) return checkoutUrl
     const isAlive = checkout.expiresAt !== null && new Date(checkout.expiresAt) > now()
@@ -87,7 +87,7 @@ export const returnRoutes: FastifyPluginAsyncTypebox<ReturnRoutesOptions> = asyn
   }
 }
 
-/** `look`: how often the page has refreshed itself. Nonsense counts as never, since it only decides how long to wait. */
+/** `look`: how often the page has refreshed itself. An invalid value counts as 0, since it only decides how long to wait. */
 function nextRefresh(path: string, id: string, look: string | undefined) {
   const count = /^\d{1,2}$/.test(look ?? '') ? Number(look) : 0
   return {

@@ -11,7 +11,7 @@ import { productPage } from '../pages/product.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 import { type Link, readLink } from './link.ts'
-import type { Checkouts } from './open-checkout.ts'
+import type { CheckoutService } from './open-checkout.ts'
 import { checkSalesLimits, type Order, priceLink } from './price.ts'
 import { classifyRequest } from './visitor.ts'
 
@@ -20,11 +20,11 @@ interface BuyRoute {
 }
 type BuyRequest = FastifyRequest<BuyRoute>
 
-export interface CheckoutRoutesOptions {
+interface CheckoutRoutesOptions {
   config: Config
   catalog: LiveCatalog
   store: Store
-  checkout: Checkouts
+  checkout: CheckoutService
   now: () => Date
 }
 
@@ -33,7 +33,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
   const { config, catalog, store, checkout, now } = options
   const { shop } = config
   const publicUrl = new URL(shop.publicUrl)
-  // A body that is not read could ask for something else than what is sold: better a 415 than the wrong sale.
+  // A body in another format gets a 415: if it were ignored, the sale could differ from what it asks for.
   app.removeContentTypeParser(['application/json', 'text/plain'])
 
   app.get('/buy', { config: { limit: 'checkout' } }, async (request, reply) => {
@@ -46,7 +46,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
   app.get<BuyRoute>('/buy/:items', buyRoute, async (request, reply) => {
     const visitor = classifyRequest(request.headers)
     request.logFields.visitor = visitor
-    // No page for either: a prefetch throws it away, a part of a page would show it in the place of a picture.
+    // Both get an empty response: nobody would see a page.
     if (visitor === 'prefetch') return reply.code(503).send()
     if (visitor === 'subresource') return reply.code(403).send()
     const order = await readOrder(request)
@@ -66,7 +66,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     return redirectToCheckout(request, reply, await readOrder(request), 303)
   })
 
-  // A HEAD tells how the GET would go, and opens nothing.
+  // A HEAD gets the error status that the GET would get, or 200. It opens nothing.
   app.head<BuyRoute>('/buy/:items', buyRoute, async (request, reply) => {
     await readOrder(request)
     return reply.type('text/html; charset=utf-8').send()
@@ -95,7 +95,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     })
   }
 
-  /** What the link leads to, with a form instead of a link: a program follows links, and presses no buttons. */
+  /** The product or cart of the link, with a form instead of a link: programs follow links, but press no buttons. */
   function previewPage(request: FastifyRequest, order: Order): string {
     const [only, ...more] = order.lines
     if (only === undefined || more.length > 0 || order.link.terms.amount !== undefined) {
@@ -130,7 +130,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     return reply.redirect(url.href, status)
   }
 
-  /** A cart that is being paid needs no reminder. */
+  /** Removes the saved cart of the browser when a form has opened a checkout, whatever that checkout sells. */
   async function removeSavedCart(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { browserId, headers, log } = request
     // A browser that came without a cookie has saved nothing.
@@ -143,7 +143,7 @@ function html(reply: FastifyReply, page: string): FastifyReply {
   return reply.type('text/html; charset=utf-8').send(page)
 }
 
-/** The query as it came, since only the raw text tells `+` from a space. */
+/** The raw query: after decoding, `+` and a space would be the same. */
 function rawQuery(request: FastifyRequest): string {
   const at = request.url.indexOf('?')
   return at === -1 ? '' : request.url.slice(at + 1)

@@ -4,13 +4,13 @@ import { MAX_METADATA_KEYS } from '../metadata.ts'
 import { merchantMetadata, ownMetadata } from '../orders/session-metadata.ts'
 import type { Order, OrderLine } from './price.ts'
 
-/** The body of the create call, the documented fields and no other; and the part of its metadata that is the merchant's. */
+/** The body of the create call, with documented fields only; and the merchant's part of its metadata. */
 export interface SessionRequest {
   body: CreateSession
   merchantMetadata: Record<string, string>
 }
 
-/** `expiresIn`: seconds, for products that name none of their own. */
+/** `expiresIn`: seconds, for products without an `expires_in`. */
 export function sessionRequest(
   checkoutId: string,
   { link: { parameters, terms, linkId }, lines, amountTotal }: Order,

@@ -2,13 +2,11 @@ import type { DotsClient } from '../dots/client.ts'
 import type { Session } from '../dots/messages.ts'
 import { isDotsError, type Log } from '../errors.ts'
 import type { Settle } from '../orders/settle.ts'
+import type { CheckoutStatus } from '../pages/checkout-status.ts'
 import type { Checkout } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 import type { UnsavedCheckouts } from './unsaved-checkouts.ts'
-
-/** What is true of a checkout now. `unknown`: Dots could not be asked, so nothing is claimed. */
-export type CheckoutStatus = 'open' | 'complete' | 'expired' | 'unknown'
 
 interface StatusOptions {
   dots: DotsClient
@@ -27,10 +25,10 @@ export interface RefreshedCheckout {
 
 export type Status = ReturnType<typeof statusService>
 
-/** How checkouts are, for buyers who come back. */
+/** The status of checkouts, for returning buyers. */
 export function statusService({ dots, store, settle, unsaved }: StatusOptions) {
   return {
-    /** The stored checkout, also one that the store missed at its click. @throws StoreError */
+    /** The checkout, also one that could not be stored when it was opened. @throws StoreError */
     async find(id: string): Promise<Checkout | undefined> {
       const checkout = await store.checkouts.find(id)
       if (checkout !== undefined && checkout.sessionId !== null) return checkout
@@ -38,9 +36,8 @@ export function statusService({ dots, store, settle, unsaved }: StatusOptions) {
     },
 
     /**
-     * Asks Dots how the session of a checkout is, settles it, and says what is true. `complete` is final: a checkout
-     * that has it is not checked again. What the store cannot record is still shown to the buyer, and found again by the
-     * sweep.
+     * Reads the session of a checkout from Dots, settles it, and returns the status. `complete` is final: such a checkout
+     * is not checked again. If the store fails, the buyer still gets the status, and the sweep records it later.
      */
     async refresh(checkout: Checkout, log: Log): Promise<RefreshedCheckout> {
       if (checkout.state === 'complete') return { status: 'complete', checkout }
@@ -54,9 +51,9 @@ export function statusService({ dots, store, settle, unsaved }: StatusOptions) {
           checkout: checkout.id,
         },
       )
-      // A store that failed has recorded nothing; what Dots says is true all the same.
+      // If the store has failed, nothing is recorded, but the status from Dots is still right.
       const row = settled ?? { ...checkout, state: session.status }
-      // Complete is final: somebody else may have settled it while Dots was asked.
+      // Complete is final: a webhook or the sweep may have settled it during the call to Dots.
       if (row.state === 'complete') return { status: 'complete', checkout: row }
       if (session.status !== 'open') return { status: session.status, checkout: row }
       const url = session.checkout_session_url ?? checkout.checkoutUrl
@@ -75,7 +72,7 @@ export function statusService({ dots, store, settle, unsaved }: StatusOptions) {
       if (!isDotsError(error)) throw error
       log[error.logLevel](
         { event: 'checkout.status-unknown', ...error.details, code: error.code, checkout: id },
-        'Dots did not say how a session is',
+        'could not get the status of a session from Dots',
       )
       return undefined
     }

@@ -1,26 +1,25 @@
 import type { Checkout, NewCheckout, OpenedSession } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
 
-/** A store that fails for longer than this many clicks is restored by the backfill; memory has to stay bounded. */
+/** Bounds the memory. If more clicks than this could not be saved, the backfill restores the oldest. */
 const MAX_CHECKOUTS = 10_000
-/** Who pays in the last minute comes back soon after; by then the backfill has been round, too. */
+/** A buyer who pays in the last minute returns within this time; after it a backfill has restored the row. */
 const KEEP_AFTER_EXPIRY_MS = 3_600_000
-/** No session of Dots lives for three hours; a wrong expiry must not keep an email here for days. */
+/** Sessions of Dots last less than three hours; because of a wrong expiry an email must not stay here for days. */
 const MAX_LIFE_MS = 6 * 3_600_000
 
-/** What a store that failed at a click has missed. `createdAt`: ISO 8601. */
-export interface UnsavedCheckout {
+/** A checkout that the store could not save. `createdAt`: ISO 8601. */
+interface UnsavedCheckout {
   checkout: NewCheckout
   session: OpenedSession
   createdAt: string
 }
 
 /**
- * The checkouts that went through while the store could not save them, in memory: a buyer who comes back before the
- * backfill has restored the row is known all the same. Another process, or this one after a restart, waits for the
- * backfill.
+ * Holds in memory the checkouts that were opened while the store failed, for buyers who return before a backfill has
+ * restored the row. Other processes, and this one after a restart, depend on the backfill.
  *
- * They hold emails, so each is forgotten an hour after its session has expired; where there are too many, the oldest is.
+ * They contain emails, so each is deleted an hour after its session has expired, or earlier if there are too many.
  */
 export class UnsavedCheckouts {
   readonly #byId = new Map<string, UnsavedCheckout>()
@@ -42,7 +41,7 @@ export class UnsavedCheckouts {
     setTimeout(() => this.#byId.delete(id), keepMs).unref()
   }
 
-  /** Writes what the store has missed of this checkout, and reads it back; undefined where it missed nothing. @throws StoreError */
+  /** Stores this checkout now, and returns its row; undefined if nothing of it is unsaved. @throws StoreError */
   async save(id: string, { checkouts }: Pick<Store, 'checkouts'>): Promise<Checkout | undefined> {
     const unsaved = this.#byId.get(id)
     if (unsaved === undefined) return undefined

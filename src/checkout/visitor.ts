@@ -5,7 +5,7 @@ import { createIsbotFromList, list } from 'isbot'
  * Who requests a link. `prefetch`: a browser that loads it before anybody clicks. `subresource`: a page that loads it as
  * one of its parts. `preview`: a program that shows or indexes links and never buys. `buyer`: everybody else.
  */
-export type Visitor = 'prefetch' | 'subresource' | 'preview' | 'buyer'
+type Visitor = 'prefetch' | 'subresource' | 'preview' | 'buyer'
 
 /**
  * Programs that people run, and agents of no known kind: they are treated as a browser is. isbot counts them as bots,
@@ -35,7 +35,7 @@ const NOT_PREVIEWS = [
 /** What the user agents of command line tools and HTTP libraries start with. */
 const TOOL =
   /^(?:curl|wget|python|aiohttp|httpx|node|undici|axios|got|ky|superagent|postman|insomnia|go-http|okhttp|apache-httpclient|java|dart|libwww|lwp|guzzle|httpie|hoppscotch|bruno|ruby|faraday|reqwest|hyper|rest-client|powershell|mozilla\/5\.0 \([^)]*\) (?:windows)?powershell)\b/i
-/** Real bots match these, by the URL in their name for example; tools that match them too are recognised before. */
+/** These patterns are used all the same, because real bots match them. Tools that match them are recognised first. */
 const KEPT_PATTERNS = new Set(['(?<!lib)http', '^facebook'])
 
 const isKnownBot = createIsbotFromList(
@@ -47,8 +47,8 @@ const isKnownBot = createIsbotFromList(
 
 /**
  * What isbot misses or takes for a tool: chat programs that show a preview, and Office, which requests a link before it
- * opens the browser. The apps' built-in browsers start like any browser (followed by musical_ly, trill,
- * BytedanceWebview), and buy.
+ * opens the browser. The built-in browsers of these apps do not match, since their user agents begin like that of any
+ * browser; people buy with them.
  */
 const PREVIEW =
   /^viber|^whatsapp\/|^tiktok|tiktok(?:spider|bot|preview)|^com\.(?:zhiliaoapp\.musically|ss\.android\.ugc\.\w+)\/|\bms-?office\b|^microsoft office|microsoftpreview|^iframely|^signal(?:-desktop)?\/|^embedly/i

@@ -7,7 +7,7 @@ import { command, type Io, processIo, UsageError } from './command.ts'
 
 const USAGE = `npm run check-catalog [-- FILE]
 
-Checks a catalog file as the service does, without a file name the one that CATALOG_PATH names.`
+Checks a catalog file as the service does: FILE, or the one at CATALOG_PATH.`
 
 /** Prints every problem of a catalog file, a line each. */
 export const main = command(USAGE, async (argv, io) => {
@@ -25,7 +25,7 @@ export const main = command(USAGE, async (argv, io) => {
   }
 })
 
-/** By the service's own rules, so that this checks the file that is sold from. Other settings may be missing or wrong. */
+/** The path that the service would use. Other settings may be missing or wrong. */
 function configuredPath({ env, dotenvPath = '' }: Io): string {
   const { texts, problems } = readEnvironment(env, { dotenvPath })
   const unreadable = problems.get(dotenvPath)

@@ -17,13 +17,13 @@ export interface Io {
   out(line: string): void
   /** Writes a line to stderr. */
   err(line: string): void
-  /** Aborts where the command should stop early. Until this is called, Ctrl+C ends the process at once. */
+  /** A signal that is aborted at Ctrl+C or SIGTERM. Until this is called, they end the process at once. */
   stopSignal(): AbortSignal
 }
 
 /** The `Io` of this process. Call it once. */
 export function processIo(): Io {
-  // A reader such as `head` closes its end of the pipe when it has seen enough, which is no failure.
+  // A reader such as `head` closes the pipe early, which is not a failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
     throw error

@@ -32,7 +32,7 @@ These make it a signed link, which only the shop can change (needs LINK_SIGNING_
   --expires 30m|24h|7d|ISO   a time without a zone is UTC
   --uses N               how many orders can be placed with it`
 
-/** A link needs no account at Dots, so it can be made where the account is not known. */
+/** To make a link, no credentials of Dots are needed. */
 const FALLBACKS = { DOTS_CLIENT_ID: 'not-needed', DOTS_API_KEY: 'not-needed' }
 
 /** Prints a buy link, and its length on stderr. */

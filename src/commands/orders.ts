@@ -15,8 +15,8 @@ Lists checkouts, the newest first.
 
   --state STATE   ${CHECKOUT_STATES.join(', ')}
   --sku SKU       those with this product in them
-  --since 7d      made since then: 30m, 24h, 7d, or a time (UTC where it names no zone)
-  --day DAY       made on this day (UTC), such as 2026-11-22
+  --since 7d      created since then: 30m, 24h, 7d, or a time (UTC where it names no zone)
+  --day DAY       created on this day (UTC), such as 2026-11-22
   --failed        those whose announcement failed permanently, and flagged ones
   --json, --csv   for programs and for accountants
   --resend ID     announces a paid order once more`

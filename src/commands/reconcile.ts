@@ -15,10 +15,10 @@ Reads every session since then from Dots, records the payments that it finds, an
 database has lost. It may be used while the service runs, and waits until no sweep is running.
 
   --since     30m, 24h, 7d, or a time such as 2026-11-01T00:00 (UTC where it names no zone; default 7d)
-  --announce  announce restored sales too that were complete before, and every other one since then whose announcement
-              is on hold; receivers recognise duplicates by their webhook-id`
+  --announce  also announce the orders since then whose announcements are held, because they were restored or because
+              FULFILLMENT_URL was not set; receivers recognise duplicates by their webhook-id`
 
-/** Faster than the sweep, because a person is waiting, and still gentle: five calls a second. */
+/** Faster than the sweep, because a person is waiting: five calls a second, which is still little load for Dots. */
 const CALLS_PER_MINUTE = 300
 const LEASE_RETRY_MS = 1_000
 
@@ -70,7 +70,7 @@ async function waitForLease({ lease }: Services, signal: AbortSignal, io: Io): P
   if (signal.aborted || (await lease.acquire())) return
   io.err('Waiting for the running sweep to end …')
   do {
-    // Cut short where the command is stopped, and then the loop ends.
+    // If the command is stopped, the sleep ends early, and then the loop.
     await sleep(LEASE_RETRY_MS, undefined, { signal }).catch(() => {})
   } while (!signal.aborted && !(await lease.acquire()))
 }
@@ -79,7 +79,7 @@ function progressLine({ sessions, settled, restored }: Readonly<BackfillProgress
   return `${sessions} sessions seen, ${settled} settled, ${restored} restored`
 }
 
-/** The names and prices of restored orders come from the catalog; without it their skus serve as names. */
+/** The names and prices of restored orders come from the catalog; without it their skus are used as names. */
 async function catalogOrNone(path: string, io: Io): Promise<Catalog | undefined> {
   try {
     return await readCatalog(path)

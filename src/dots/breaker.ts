@@ -1,8 +1,8 @@
 import { AppError } from '../errors.ts'
 
-/** So many failed calls in a row mean that Dots is down, not that one call had bad luck. */
+/** This many failed calls in a row mean that Dots is down; a single failed call does not. */
 const MAX_FAILURES_IN_A_ROW = 5
-/** Half of the last twenty calls: Dots responds now and then, but most buyers would wait for nothing. */
+/** If half of the last twenty calls failed, Dots counts as down although some calls succeed. */
 const WINDOW = 20
 const MAX_FAILURES_IN_WINDOW = WINDOW / 2
 const INITIAL_OPEN_MS = 5_000
@@ -21,7 +21,7 @@ export function circuitBreaker(clock: () => number, onChange: (state: BreakerSta
   let recent: boolean[] = []
   let openMs = INITIAL_OPEN_MS
   let openUntil = 0
-  /** How often the breaker has opened: the outcome of a call that was allowed before the last time is out of date. */
+  /** How often the breaker has opened. The outcome of a call that was allowed before the last opening is ignored. */
   let openings = 0
 
   const setState = (next: BreakerState): void => {

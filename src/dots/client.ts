@@ -56,7 +56,7 @@ export function dotsClient(options: DotsClientOptions) {
     }
     const hint = 'check DOTS_CLIENT_ID and DOTS_API_KEY'
     log.error({ event: 'dots.credentials.rejected' }, `Dots rejected the credentials: ${hint}`)
-    // An error of this call changes nothing, and what it says about the credentials has been recorded by then.
+    // The result is not needed: `call` records what it says about the credentials.
     const check = () => void listCheckoutSessions({ limit: 1 }).catch(() => undefined)
     recheck = setInterval(check, credentialsRecheckMs).unref()
   }

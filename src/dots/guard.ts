@@ -115,7 +115,7 @@ export function callGuard(options: GuardOptions) {
         if (!isDotsError(error) || !error.kind.retry || signal.aborted) throw error
         const delayMs = MIN_RETRY_DELAY_MS + RETRY_SPREAD_MS * random() + pauseMsOf(error)
         if (clock() + delayMs + MIN_RETRY_MS > deadline) throw error
-        // Where this failure has opened the breaker, the error says what happened, and `dots-breaker-open` would not.
+        // If this failure has opened the breaker, the caller gets this error: it says more than `dots-breaker-open`.
         if (lane.breaker.secondsToWait() > 0 || !lane.budget.take()) throw error
         // When the signal ends the delay, it also ends the attempt that follows.
         await sleep(delayMs, undefined, { signal }).catch(() => undefined)

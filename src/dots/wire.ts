@@ -100,7 +100,7 @@ export function apiWire(options: WireOptions) {
 
 function statusError(status: number, headers: RawResponse['headers'], json: unknown, now: Date): AppError {
   const isTransient = status === 409 || status === 429 || status >= 500
-  // "0 s" would be no wait at all, from a service that has just said that it cannot respond.
+  // A `Retry-After` of 0 is treated as none: to retry at once would not help.
   const retryAfterSeconds = (isTransient && parseRetryAfter(header(headers, 'retry-after'), now)) || undefined
   return new AppError(codeOfStatus(status), {
     details: { dotsStatus: status, dotsCode: errorCode(json) },

@@ -22,7 +22,7 @@ const FRAMEWORK_ERRORS: Record<number, ErrorCode> = {
   415: 'unsupported-form',
 }
 
-/** Every error becomes one response and one log line. Whatever is wrong with a request, the status is below 500. */
+/** Every error becomes one response and one log line. A mistake in the request never gets a status of 500 or above. */
 export const errorHandler = fp<{ shop: Shop }>(async (app, { shop }) => {
   await app.register(accepts)
   app.setNotFoundHandler(async () => {
@@ -35,7 +35,7 @@ export const errorHandler = fp<{ shop: Shop }>(async (app, { shop }) => {
     reply.code(status)
     if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
     const { title, message } = errorText(code, params)
-    // A client that accepts anything (curl) or names nothing gets the page, as a browser does.
+    // A client that accepts anything (curl), or has no `Accept` header, gets the page like a browser.
     if (request.headers.accept && request.type(['html', 'json', 'application/problem+json']) !== 'html') {
       const body = { type: 'about:blank', title, status, detail: message, code, reference: request.id }
       return reply.type('application/problem+json').send(JSON.stringify(body))

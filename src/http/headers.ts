@@ -2,15 +2,15 @@ import helmet from '@fastify/helmet'
 import fp from 'fastify-plugin'
 
 interface SecurityHeadersOptions {
-  /** Buyers reach us over https: browsers may then be told never to use http again. */
+  /** Buyers use https: HSTS then makes browsers never use http again. */
   https: boolean
   /** Forms may lead to plain http: only where Dots itself is on this machine. */
   allowHttpCheckout: boolean
 }
 
 /**
- * Headers of every response. By default no cache keeps it and no search engine lists it; the few routes that should be
- * found change that themselves.
+ * Headers of every response. By default no cache stores it and no search engine lists it; the few public pages change
+ * that themselves.
  */
 export const securityHeaders = fp<SecurityHeadersOptions>(async (app, { https, allowHttpCheckout }) => {
   const http = allowHttpCheckout ? ['http:'] : []

@@ -8,20 +8,20 @@ import { AppError } from '../errors.ts'
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * Whose allowance a request counts against, `browse` by default: `checkout` for what ends in a call to Dots, `none`
-     * for health checks, which are answered under overload as well. Unknown paths count as `checkout`.
+     * The rate limit that counts the request, `browse` by default: `checkout` for requests that lead to a call to Dots,
+     * `none` for health checks, which are answered under overload as well. Unknown paths count as `checkout`.
      */
     limit?: 'checkout' | 'browse' | 'none'
   }
 }
 
-/** Browsing is cheap beside a checkout, which calls Dots, so it gets this many times its allowance. */
+/** Browsing is cheap compared with a checkout, which calls Dots: this many times as many requests are allowed. */
 const BROWSE_LIMIT_FACTOR = 10
-/** IP addresses remembered at a time: a few megabytes. More of them push out the oldest. */
+/** IP addresses that are counted at a time: a few megabytes. If there are more, the oldest are dropped. */
 const MAX_REMEMBERED_IPS = 50_000
 /** When the event loop is this late, one more request makes every buyer wait longer. */
 const MAX_EVENT_LOOP_DELAY_MS = 1_500
-/** Fuller than this, the process does little more than collecting garbage. */
+/** If a larger share of the heap is used, the process is busy with little but garbage collection. */
 const MAX_HEAP_SHARE = 0.9
 const OVERLOAD_RETRY_SECONDS = 5
 /** Each open socket costs memory, idle or not; a load balancer opens a few hundred. */
@@ -32,7 +32,7 @@ const MAX_CONNECTIONS_PER_IP = MAX_CONNECTIONS / 2
 interface LimitsOptions {
   /** `max` checkout requests per IP address (IPv6: per /64) and window. */
   rateLimit: { max: number; windowSeconds: number }
-  /** A trusted proxy speaks for many clients: its connections are not counted. */
+  /** A trusted proxy has connections for many clients, so they are not counted. */
   trustsProxy: (ip: string) => boolean
 }
 

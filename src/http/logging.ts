@@ -50,7 +50,7 @@ async function prettyStream(): Promise<DestinationStream> {
 
 /**
  * Logs one line for each request, when it is over. The line has the route's pattern instead of the URL, which may hold
- * anything: emails, tokens, queries of others. Fastify's own lines, some of which have the URL, are left out or replaced.
+ * anything, such as emails or tokens. Fastify's own lines, some of which have the URL, are left out or replaced.
  */
 export class RequestLog extends LogController {
   override incomingRequest(): void {}

@@ -19,17 +19,17 @@ const TIMEOUT_CHECK_INTERVAL_MS = 2_000
 const REQUEST_TIMEOUT_MS = 15_000
 /** Without a byte in either direction for longer than any response takes, the client is gone. */
 const SOCKET_IDLE_TIMEOUT_MS = 30_000
-/** Longer than the idle timeout of common load balancers (60 s), so that they close the connection and never we. */
+/** Longer than the idle timeout of common load balancers (60 s), so that it is always the load balancer that closes the connection. */
 const KEEP_ALIVE_MS = 65_000
 
 /** Where {@link normalizeUrl} sends a request whose path cannot be decoded. */
 const MALFORMED_URL_ROUTE = '/malformed-url'
-/** What a client that takes us for a proxy puts before the path (RFC 9112, 3.2.2). */
+/** Scheme and host before the path, as clients send them to a proxy (RFC 9112, 3.2.2). */
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i
 
 /** The statuses of errors of Node's HTTP parser that are not a plain 400. */
 const PARSER_STATUSES: Record<string, number> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }
-/** The headers of those responses: not even this is for caches and search engines. */
+/** The headers of those responses. They must not be cached or indexed either. */
 const PARSER_HEADERS = [
   'cache-control: no-store',
   'referrer-policy: no-referrer',
@@ -53,7 +53,7 @@ export function serverOptions({ log, trustsProxy }: ServerOptions) {
     genReqId: newRequestId,
     trustProxy: trustsProxy,
     rewriteUrl: normalizeUrl,
-    // Ajv would compile the schema of schemas at each start, a third of the CPU time of it, to check our own few.
+    // At each start Ajv would compile JSON Schema's meta-schema to check our few schemas: a third of the start's CPU time.
     ajv: { customOptions: { meta: false, validateSchema: false } },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_HEADER_SIZE },
     exposeHeadRoutes: true,

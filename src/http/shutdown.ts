@@ -12,7 +12,7 @@ declare module 'fastify' {
   }
 }
 
-/** Load balancers that ask `/readyz` every second have seen it by then, and send new requests elsewhere. */
+/** Load balancers that poll `/readyz` every second have noticed it by then, and send new requests elsewhere. */
 const READINESS_GRACE_MS = 1_000
 /** Orchestrators kill at 10 s: by then calls to Dots that are still in flight end, so that buyers get an answer. */
 const ABORT_CALLS_MS = 8_000

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts'
 
-export interface CartItem {
+interface CartItem {
   readonly sku: string
   /** Whole units, at least 1. */
   readonly quantity: number
@@ -118,7 +118,7 @@ function toToken(sku: string): string {
 function decodeToken(token: string): string {
   if (!ENCODED_TOKEN.test(token)) throw malformedLink('item is neither a plain sku nor a token')
   const sku = Buffer.from(token.slice(1), 'base64url').toString('utf8')
-  // Encoding again is the whole check: it differs for stray bits, lost characters and invalid UTF-8.
+  // If it is encoded again, the text differs for unused bits that are set, lost characters and invalid UTF-8.
   if (toToken(sku) !== token) throw malformedLink('item token is not canonical base64url of UTF-8')
   if (!isNameable(sku)) throw malformedLink('item token holds control characters')
   return sku

@@ -5,7 +5,7 @@ import { PLAIN_ATTRIBUTION, SIGNATURE_PARAMETER } from './parameter-name.ts'
 import { type LinkParameters, type Pair, readParameters } from './parameters.ts'
 import { type SignedTerms, signedTerms, signLink } from './signature.ts'
 
-/** What a link may say about the buyer and the visit. */
+/** What a link may contain about the buyer and the source of the click. */
 export type BuyerParameters = Partial<
   Pick<LinkParameters, 'email' | 'clientReferenceId' | 'metadata' | 'attribution' | 'continueTo'>
 >
@@ -34,7 +34,7 @@ export const LINK_BUDGETS = {
 } as const
 
 /**
- * The shortest link that says all this, in canonical form: `/buy/tee` for one unit of one product,
+ * The shortest link with these items and parameters, in canonical form: `/buy/tee` for one unit of one product,
  * `/buy/tee:2` and `/buy/tee:2,mug:1` for more. It holds only characters that mail tools and chat programs do
  * not change, and never ends in punctuation that they would cut off.
  *
@@ -52,7 +52,7 @@ export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRe
   }
   const query = pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&')
   const url = `${publicUrl.origin}${buyPath(cart)}${query === '' ? '' : `?${query}`}`
-  // Mail programs take punctuation at the end of a link for the end of the sentence around it.
+  // Mail programs do not count punctuation at the end as a part of the link.
   return url.replace(/[._~/-]$/, percent)
 }
 

@@ -16,10 +16,10 @@ type QuantityParameter =
   | { readonly kind: 'absent' | 'invalid' }
   | { readonly kind: 'given'; readonly value: number }
 
-/** Stands for two different values of one parameter. No signature, number, id or time: it passes no check. */
+/** Used instead of two different values of one parameter. It passes no check for a signature, number, id or time. */
 export const CONFLICTING = 'conflicting'
 
-/** What a buy link's query and form say, each part checked and without what cannot be used. */
+/** The parameters of a buy link's query and form. Each is checked, and what cannot be used is left out. */
 export interface LinkParameters {
   readonly quantity: QuantityParameter
   readonly email?: string
@@ -179,7 +179,7 @@ function readCovered(given: Given): ReadonlyMap<string, readonly string[]> {
   return new Map(names.map((name) => [name, [...(given.get(name) ?? [])].sort()]))
 }
 
-/** Strict: an email that is left out costs the buyer some typing, one that Dots refuses costs the sale. */
+/** Strict: without an email the buyer has to type it, but with an email that Dots refuses the sale fails. */
 function isEmail(text: string): boolean {
   if (text.length > MAX_EMAIL_LENGTH) return false
   const [local = '', domain = '', ...more] = text.split('@')

@@ -21,7 +21,7 @@ export interface SignedTerms {
   readonly customerId?: string
   readonly userId?: string
   readonly expiresAt?: Date
-  /** How many sales the link is good for, at least 1. */
+  /** How many sales the link allows, at least 1. */
   readonly uses?: number
 }
 

@@ -10,15 +10,15 @@ import type { Checkout, SoldItem } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
 import type { BackfillCursor, Lease } from './lease.ts'
 import { type OwnMetadata, readMerchantMetadata, readOwnMetadata } from './session-metadata.ts'
-import { announcementState, type Settle } from './settle.ts'
+import type { Settle } from './settle.ts'
 
-/** Longer than any click lasts: before that there is nothing to find of it, and its row is left to it. */
+/** Longer than any click takes. A row younger than this is not touched, since its click may still be in progress. */
 export const AFTER_CLICK_MS = 60_000
-/** By then a session that was made is in Dots' list; what is not found there was never made. */
+/** If a session is not in Dots' list after this time, it was never created. */
 const FAIL_UNRESOLVED_MS = 3_600_000
-/** Sessions on a page of Dots' list: the most that it gives. */
+/** Sessions on a page of Dots' list: the maximum that the API allows. */
 const PAGE = 100
-/** Rows given up at once; the next run takes the rest. */
+/** Maximum number of rows that one run sets to `failed`; the next run continues. */
 const BATCH = 1_000
 
 interface BackfillOptions {
@@ -37,17 +37,17 @@ export interface BackfillProgress {
   sessions: number
   settled: number
   restored: number
-  /** Complete before the store was created: in the outbox, and not announced by themselves. */
+  /** Restored orders that may have been announced before: they are in the outbox, but are not sent. */
   held: number
   /** Held by an earlier backfill, and announced now. */
   released: number
 }
 
-export interface BackfillRun {
+interface BackfillRun {
   /** Announces also the orders that are held because they may have been announced before. */
   announceRestored?: boolean
   onProgress?: (progress: Readonly<BackfillProgress>) => void
-  /** Called with each cursor from which the backfill could be continued. */
+  /** Called with a new cursor after each page, so that a later run can continue there. */
   saveCursor?: (cursor: BackfillCursor) => Promise<void>
 }
 
@@ -57,10 +57,10 @@ export type Backfill = ReturnType<typeof backfillService>
 export function backfillService(options: BackfillOptions) {
   const { config, catalog, store, dots, settle, lease, log, now } = options
   const { checkouts, outbox, events } = store
-  const canAnnounce = announcementState({ isHeld: false }, config) === 'pending'
+  const canAnnounce = config.fulfillment !== undefined
 
   /**
-   * Goes through the list from `from` on. True at its end; false when it was stopped.
+   * Reads the list, starting at `from`. True if it was read to its end; false if it was stopped.
    *
    * @throws StoreError; AppError dots-…
    */
@@ -92,28 +92,28 @@ export function backfillService(options: BackfillOptions) {
   }
 
   /**
-   * The next page, and the cursor after it: undefined where the list ends, or where it is seen to run from new to old
-   * and has come to what is of no interest. The order is not documented, so a list that runs the other way is read to
-   * its end.
+   * The next page, and the cursor after it: undefined at the end of the list, or if the list is sorted from new to old
+   * and this page reaches sessions older than `since`. The order is not documented, so a list in the other order is read
+   * to its end.
    */
   async function readPage(cursor: BackfillCursor, saveCursor: BackfillRun['saveCursor']) {
     const { since, startedAt, startingAfter } = cursor
     const { sessions, hasMore } = await dots
       .listCheckoutSessions({ limit: PAGE, startingAfter })
       .catch(async (error: unknown) => {
-        // A session to continue after that Dots does not know any more: the next run begins at the top again.
+        // Dots no longer knows the session that the cursor names: the next run starts at the top of the list.
         if (hasCode(error, 'dots-request-refused', 'dots-not-found') && startingAfter !== undefined) {
           await saveCursor?.({ since, startedAt })
         }
         throw error
       })
     const lastId = sessions.at(-1)?.id
-    // The same page for ever would never end, and must not pass for the end of the list.
+    // A list that repeats a page would never end. It must not count as complete either.
     if (hasMore && lastId !== undefined && lastId === startingAfter) {
       throw new AppError('dots-invalid-response', { details: { list: 'the next page repeats this one' } })
     }
     if (!hasMore || isPast(sessions, since)) return { sessions, next: undefined }
-    // There is more, and no way to it: to take this for the end would give up checkouts that nobody has looked for.
+    // The next page cannot be requested. If this counted as the end, checkouts on it would be set to `failed`.
     if (lastId === undefined) {
       throw new AppError('dots-invalid-response', { details: { list: 'the last session has no id' } })
     }
@@ -132,7 +132,7 @@ export function backfillService(options: BackfillOptions) {
       return
     }
     if (known?.state === 'expired' && session.status === 'expired') return
-    // A click that is under way knows better which of its attempts has led the buyer somewhere.
+    // The click may be in progress: only the click knows which session the buyer gets.
     const clickEnd = new Date(now().getTime() - AFTER_CLICK_MS).toISOString()
     if (known?.state === 'creating' && known.createdAt > clickEnd) return
     if (known === undefined) {
@@ -163,8 +163,8 @@ export function backfillService(options: BackfillOptions) {
   }
 
   /**
-   * Whether a restored order that is complete was surely not announced before: it was opened or heard of since this
-   * store was created, so only a fault kept it out. The orders of a lost store may have been announced from there.
+   * Whether a restored complete order was certainly not announced before: its session was created after this database,
+   * or a pending webhook names it. Older orders may have been announced from a lost database.
    */
   async function wasNeverAnnounced(session: Session): Promise<boolean> {
     if (Date.parse(session.created ?? '') >= Date.parse(store.createdAt)) return true
@@ -172,7 +172,7 @@ export function backfillService(options: BackfillOptions) {
     return events.hasPending(ids)
   }
 
-  /** Writes the checkout of a session that the store has lost, from what the session itself carries. */
+  /** Writes the row that the store has lost, from the session and its metadata. */
   async function restore(session: Session, own: OwnMetadata, isHeld: boolean): Promise<void> {
     const checkout = {
       id: own.checkoutId,
@@ -190,8 +190,8 @@ export function backfillService(options: BackfillOptions) {
   }
 
   /**
-   * Fails what is still unresolved after a whole backfill, lies within it and is an hour old: it was never made. What is
-   * older than the backfill went back stays for one that goes further. @throws StoreError
+   * After a complete backfill, sets unresolved checkouts to `failed` if they are an hour old and not older than `since`:
+   * their sessions were never created. Older ones are left to a backfill that starts earlier. @throws StoreError
    */
   async function failUnresolved({ since, startedAt }: BackfillCursor): Promise<void> {
     const before = new Date(Date.parse(startedAt) - FAIL_UNRESOLVED_MS).toISOString()
@@ -208,13 +208,13 @@ function isPast(sessions: readonly Session[], since: string): boolean {
   const isNewestFirst = times.every((time, index) => index === 0 || time <= (times[index - 1] ?? Number.NaN))
   const [first = Number.NaN] = times
   const last = times.at(-1) ?? Number.NaN
-  // Sessions of one moment say nothing of the order.
+  // If all times are equal, the order is not known.
   return isNewestFirst && first > last && last < Date.parse(since)
 }
 
 /**
- * What was sold, as far as it can still be told from skus, quantities and the total (cents) that was asked. One
- * product's price follows from the total; several products' prices are today's only where these come to that total.
+ * The sold items, from skus, quantities and the requested total (cents). Prices are those of the current catalog if they
+ * add up to the total. Otherwise the price of a single product is computed from the total, and several prices are null.
  */
 function soldItems(catalog: Catalog, cart: Cart, amountTotal: number): SoldItem[] {
   const lines = cart.map(({ sku, quantity }) => ({ sku, quantity, product: catalog.find(sku) }))

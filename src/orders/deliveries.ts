@@ -9,17 +9,17 @@ import { backgroundLoop } from './loop.ts'
 
 /** Seconds after which an announcement is sent again: Svix's schedule (docs.svix.com/retries). After the last it has failed. */
 const RETRY_SECONDS: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]
-/** A receiver that needs longer should answer first and work afterwards. */
+/** A receiver that needs longer should respond first and process the order afterwards. */
 const RESPONSE_TIMEOUT_MS = 15_000
-/** Longer than an attempt takes; if the process dies in the middle of it, it is sent again after that. */
+/** Longer than an attempt takes. If the process dies during it, the announcement is sent again after this time. */
 const CLAIM_MS = 20_000
 /** Bytes of a response that are read before its connection is given up. */
 const MAX_RESPONSE_BYTES = 16 * 1024
-/** No more are claimed than are sent at once: waiting behind a slow receiver would use up their claims. */
+/** Claimed at once, and all sent at once: if one waited for a slow receiver, its claim would expire. */
 const BATCH = 8
-/** So that a receiver which comes back does not get everything in the same second. */
+/** So that a receiver does not get everything in the same second after an outage. */
 const JITTER = 0.1
-/** What the responses of receivers have when the service stops; platforms kill a process after ten seconds. */
+/** How long a stop waits for responses of receivers; platforms kill a process after ten seconds. */
 const LAST_RESPONSES_MS = 2_000
 
 interface DeliveriesOptions {
@@ -43,7 +43,7 @@ export function deliveryService(options: DeliveriesOptions) {
   const { fulfillment, store, log, now, everyMs, retrySeconds = RETRY_SECONDS } = options
   if (fulfillment === undefined) return { start() {}, runNow() {}, async stop() {} }
   const { url, secrets } = fulfillment
-  // The first secret signs; receivers know the others from before a rotation.
+  // The first secret signs. The others are those that receivers may still accept during a rotation.
   const signer = new Webhook(secrets[0] ?? '')
   const agent = new Agent({
     connections: BATCH,
@@ -52,7 +52,7 @@ export function deliveryService(options: DeliveriesOptions) {
   })
   const loop = backgroundLoop({ name: 'deliveries', everyMs, log, run: deliverDue })
 
-  /** Sends what is due, until nothing is left or `signal` says stop. @throws StoreError */
+  /** Sends what is due, until nothing is left or `signal` is aborted. @throws StoreError */
   async function deliverDue(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const until = new Date(now().getTime() + CLAIM_MS).toISOString()
@@ -84,7 +84,7 @@ export function deliveryService(options: DeliveriesOptions) {
     log.warn({ event: 'delivery.retry', ...details, reason, retryAt }, 'delivery failed; will retry')
   }
 
-  /** One POST. Undefined: accepted (any 2xx); else why not, in a word that is safe to store and to log. */
+  /** One POST. Undefined if it was accepted (any 2xx); otherwise the reason, safe to store and to log. */
   async function attempt({ id, body }: Announcement): Promise<string | undefined> {
     const timestamp = now()
     try {
@@ -101,9 +101,9 @@ export function deliveryService(options: DeliveriesOptions) {
         body,
         signal: AbortSignal.timeout(RESPONSE_TIMEOUT_MS),
       })
-      // Only the status counts; a short rest is read so that the connection can be used again.
+      // Only the status counts. A short body is read to its end, so that the connection can be used again.
       void response.body.dump({ limit: MAX_RESPONSE_BYTES }).catch(() => undefined)
-      // undici follows no redirect by itself: a 3xx is a wrong URL like any other refusal.
+      // undici does not follow redirects, so a 3xx counts as a failure.
       const isAccepted = response.statusCode >= 200 && response.statusCode < 300
       return isAccepted ? undefined : `status ${response.statusCode}`
     } catch (error) {
@@ -116,7 +116,7 @@ export function deliveryService(options: DeliveriesOptions) {
     start: loop.start,
     /** Sends what was just written to the outbox. */
     runNow: loop.runNow,
-    /** Ends after the requests under way have had a moment; what they did not finish is sent again after the restart. */
+    /** Waits up to two seconds for requests in progress. Unfinished ones are sent again after the restart. */
     async stop() {
       const stopped = loop.stop()
       await Promise.race([stopped, sleep(LAST_RESPONSES_MS, undefined, { ref: false })])

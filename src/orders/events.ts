@@ -4,16 +4,16 @@ import type { PendingEvent } from '../store/events.ts'
 import type { Store } from '../store/open-store.ts'
 import type { Settle } from './settle.ts'
 
-/** Longer than the work on one event takes; if the process dies in the middle of it, another one takes it up after that. */
+/** Longer than one event takes. If the process dies meanwhile, the event is claimed again after this time. */
 export const CLAIM_MS = 20_000
 /**
- * Enough to catch up after an outage, few enough to leave the connections to the buyers. No more are claimed than are
- * worked on at once: waiting behind a slow Dots would use up their claims.
+ * Enough to catch up after an outage, and few enough to leave connections for buyers. All claimed events are processed at
+ * once: if one waited while Dots is slow, its claim would expire.
  */
 const BATCH = 4
 /**
- * Seconds before an event is processed again: Dots may show a payment a moment after it has announced it, and the row
- * that an event belongs to may be restored by the backfill. The last one repeats.
+ * Seconds before an event is processed again: Dots may show a payment only a moment after its event, or a backfill may
+ * restore the row later. The last value repeats.
  */
 const RETRY_SECONDS = [5, 30, 120, 600, 1_800, 3_600]
 /** A session that is still open after so many attempts was not paid; the sweep checks it once more when it has expired. */
@@ -21,7 +21,7 @@ const MAX_ATTEMPTS_AT_OPEN_SESSION = 5
 
 const MAX_CANDIDATE_IDS = 50
 const MAX_DEPTH = 6
-/** What an id of Dots can look like; sentences, times and URLs do not. */
+/** The possible form of an id of Dots. Sentences, times and URLs do not match. */
 const CANDIDATE_ID = /^[A-Za-z0-9_-]{8,200}$/
 
 /** Every text in an event's body that may be the id of a session, a payment intent or a checkout, at any depth. */
@@ -50,8 +50,8 @@ interface EventOptions {
 export type Events = ReturnType<typeof eventService>
 
 /**
- * The events that Dots has sent. An event only says that something may have changed: what counts is what Dots says of
- * the session when it is asked.
+ * Processes the webhooks of Dots. An event only shows that something may have changed; what counts is the session, which
+ * is then read from Dots.
  */
 export function eventService({ store, dots, settle, log, now }: EventOptions) {
   const later = (ms: number) => new Date(now().getTime() + ms).toISOString()
@@ -74,7 +74,7 @@ export function eventService({ store, dots, settle, log, now }: EventOptions) {
         if (!isDotsError(error)) throw error
         log[error.logLevel](
           { event: 'event.postponed', ...error.details, code: error.code, checkout: checkout.id },
-          'event postponed: Dots did not say how the session is',
+          'event postponed: could not get the session from Dots',
         )
         isDone = false
       }
@@ -97,7 +97,7 @@ export function eventService({ store, dots, settle, log, now }: EventOptions) {
 
     process,
 
-    /** Processes the events that are due, until there are none or `signal` says stop. @throws StoreError */
+    /** Processes the events that are due, until there are none or `signal` is aborted. @throws StoreError */
     async processDue(signal: AbortSignal): Promise<void> {
       while (!signal.aborted) {
         const due = await store.events.claimDue(BATCH, later(CLAIM_MS))

@@ -23,7 +23,7 @@ interface JobsOptions {
   pace: JobsPace
 }
 
-/** Everything that makes a payment known without the buyer: events, the sweep, announcements. */
+/** The background jobs: events and the sweep find payments without the buyer's return, deliveries announce them. */
 export function backgroundJobs({ deliveries, events, sweep, log, pace }: JobsOptions) {
   const jobs = [
     deliveries,

@@ -8,9 +8,8 @@ import type { Store } from '../store/open-store.ts'
 const SWEEP_LEASE = 'sweep'
 const MINUTE_MS = 60_000
 /**
- * A holder that died blocks the others for no longer than this; a living one renews its lease at each step, and the
- * longest step is one page of Dots' list (15 s). A lease that runs out under a living holder does no harm: the holder
- * stops at its next step.
+ * If the holder dies, the others wait for this time at most. A holder renews its lease at each step; the longest step is
+ * one page of Dots' list (15 s). If a lease expires while its holder works, the holder stops at its next step.
  */
 const LEASE_MS = 30_000
 
@@ -25,13 +24,13 @@ const BackfillCursorSchema = Type.Object({
 })
 export type BackfillCursor = Static<typeof BackfillCursorSchema>
 
-/** What the sweep remembers from one run to the next: when the last whole backfill began, and the one under way. */
+/** Stored between two sweeps: when the last complete backfill began, and the cursor of an unfinished one. */
 const SweepCursorSchema = Type.Object({
   /** ISO 8601. */
   completedAt: Type.Optional(Type.String()),
   backfill: Type.Optional(BackfillCursorSchema),
 })
-export type SweepCursor = Static<typeof SweepCursorSchema>
+type SweepCursor = Static<typeof SweepCursorSchema>
 
 const cursorValidator = Compile(SweepCursorSchema)
 
@@ -67,7 +66,7 @@ export function sweepLease({ store: { leases }, now, callsPerMinute }: LeaseOpti
       return !signal.aborted && (await acquire())
     },
 
-    /** Empty where nothing was recorded, or nothing that can be read. */
+    /** Empty if nothing was recorded, or if it cannot be read. */
     async readCursor(): Promise<SweepCursor> {
       try {
         const cursor: unknown = JSON.parse((await leases.readCursor(SWEEP_LEASE)) ?? '{}')

@@ -1,13 +1,13 @@
 import type { Log } from '../errors.ts'
 
-/** Replicas that were started together drift apart, instead of asking for the same things at the same moment. */
+/** Varies the interval, so that replicas which were started together do not run at the same moments. */
 const JITTER = 0.2
 
 interface LoopOptions {
   name: string
   everyMs: number
   log: Log
-  /** One run. What it throws is logged, and the loop goes on. */
+  /** One run. Errors are logged, and the loop continues. */
   run: (signal: AbortSignal) => Promise<unknown>
 }
 

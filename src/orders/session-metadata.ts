@@ -17,7 +17,7 @@ export interface OwnMetadata {
   linkId: string | undefined
 }
 
-/** The service's own entries of a session's metadata, the most needed first since the number of keys is bounded. */
+/** The service's own entries of a session's metadata, the most important first, since the number of keys is limited. */
 export function ownMetadata({ checkoutId, cart, amountTotal, linkId }: OwnMetadata): Record<string, string> {
   const entries: [string, string][] = [
     ['checkout_id', checkoutId],
@@ -29,22 +29,22 @@ export function ownMetadata({ checkoutId, cart, amountTotal, linkId }: OwnMetada
 }
 
 /**
- * The merchant's entries of a session's metadata, `sources` in their order, as far as there are `room` keys for them.
- * Of two values for one key the first counts; a value too long is left out, never cut.
+ * The merchant's entries of a session's metadata: those of `sources`, in this order, up to `maxKeys` keys. Of two values
+ * for one key the first counts; a value that is too long is left out, never cut.
  */
 export function merchantMetadata(
-  room: number,
+  maxKeys: number,
   ...sources: Readonly<Record<string, string>>[]
 ): Record<string, string> {
   const metadata = new Map<string, string>()
   for (const [key, value] of sources.flatMap((source) => Object.entries(source))) {
-    if (metadata.size >= room) break
+    if (metadata.size >= maxKeys) break
     if (!metadata.has(key) && value.length <= MAX_METADATA_VALUE_LENGTH) metadata.set(key, value)
   }
   return Object.fromEntries(metadata)
 }
 
-/** `items`, `items_2`, …: the permalink form, cut at the longest value and to be joined again as it is. */
+/** `items`, `items_2`, …: the permalink, cut into parts of the maximum length. Joined, the parts give the permalink. */
 function itemsMetadata(cart: Cart): [string, string][] {
   const parts = formatPermalink(cart).match(new RegExp(`.{1,${MAX_METADATA_VALUE_LENGTH}}`, 'g')) ?? []
   return parts.map((part, index) => [index === 0 ? 'items' : `items_${index + 1}`, part])

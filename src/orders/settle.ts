@@ -19,10 +19,10 @@ interface SettleOptions {
 export type Settle = ReturnType<typeof settleService>
 
 /**
- * `held`: the order is not announced unless a person asks for it, because nobody is configured to receive it, or because
- * it was restored and may have been announced by the lost store. The one place that decides it.
+ * `held`: the order is not announced unless a person asks for it, because `FULFILLMENT_URL` is not set, or because it was
+ * restored and may have been announced before. No other code decides this.
  */
-export function announcementState(
+function announcementState(
   { isHeld }: Pick<Checkout, 'isHeld'>,
   { fulfillment }: Pick<Config, 'fulfillment'>,
 ): 'pending' | 'held' {
@@ -30,11 +30,11 @@ export function announcementState(
 }
 
 /**
- * Records what Dots says of a checkout's session: the one function for it, whoever brought the news (return page,
- * webhook or sweep). Called twice, or by several processes at the same time, it counts a sale once and writes one
- * announcement, in the same transaction as the completion. `complete` is final, whatever Dots says later.
+ * Makes the only function that records the outcome of a session, for the return page, webhooks and the sweep. If it is
+ * called twice, or by several processes at the same time, the sale is counted once and one announcement is written, in
+ * the same transaction as the completion. `complete` is final, whatever Dots says later.
  *
- * The function that it gives throws StoreError when nothing could be written; the caller tries again later.
+ * The returned function throws StoreError if nothing could be written; the caller tries again later.
  */
 export function settleService({ config, catalog, store, deliveries, now }: SettleOptions) {
   const { checkouts } = store
@@ -42,7 +42,7 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
   async function settle(checkout: Checkout, session: Session, log: Log): Promise<void> {
     if (checkout.state === 'complete') await flagSecondPayment(checkout, session, log)
     else if (session.status === 'complete') await complete(checkout, session, log)
-    // A call that was made twice leaves a second session with the same checkout's id, which expires unused.
+    // A create call that was sent twice may leave a second session with the same checkout id. Its expiry does not count.
     else if (session.status === 'expired' && isItsSession(checkout, session)) {
       await checkouts.recordExpiry(checkout.id)
     }
@@ -73,7 +73,7 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
       salesLimits: salesLimitsOf(checkout),
     })
     if (result.outcome !== 'recorded') {
-      // Whoever came first has logged it, too; unless that was about another session.
+      // Another caller has recorded and logged it. Only a second paid session is still to be flagged.
       const settled = await checkouts.find(checkout.id)
       if (settled !== undefined) await flagSecondPayment(settled, session, log)
       return
@@ -136,14 +136,14 @@ function isItsSession({ sessionId }: Checkout, session: Session): boolean {
 }
 
 /**
- * The message id of a checkout's announcement. It follows from the checkout's id alone, so that a resend, or a store
- * that was rebuilt from nothing, names the same order the same way and a receiver can tell.
+ * The message id of a checkout's announcement. It depends only on the checkout's id, so the same order has the same id
+ * after a resend and in a rebuilt database, and receivers can recognise it.
  */
 function announcementId(checkoutId: string): string {
   return `order_${checkoutId}`
 }
 
-/** The exact text that is announced of a paid checkout. `customer_email` is the one that Dots knows after payment. */
+/** The exact body of the announcement. `customer_email` is the email in the paid session. */
 function announcementBody(checkout: Checkout, session: Session, completedAt: string): string {
   return JSON.stringify({
     type: COMPLETED,

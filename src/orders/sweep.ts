@@ -9,24 +9,24 @@ import type { Settle } from './settle.ts'
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
-/** Dots takes a moment to call a session expired. */
+/** After its expiry it takes a moment until Dots reports a session as expired. */
 const AFTER_EXPIRY_MS = 30_000
-/** How long before a session that Dots still calls open past its expiry is checked again. */
+/** Time between two checks of a session that Dots reports as open after its expiry. */
 const RECHECK_MS = 10 * MINUTE_MS
-/** The list is read this often even when nothing is missing: a row may be missing without anybody knowing. */
+/** The list is read this often even if nothing is known to be missing: a lost row leaves no trace. */
 const BACKFILL_INTERVAL_MS = HOUR_MS
-/** Between two backfills while something is missing: each costs Dots some calls. */
+/** Minimum time between two backfills while something is missing: each makes some calls to Dots. */
 const MIN_BACKFILL_INTERVAL_MS = 5 * MINUTE_MS
-/** Sessions live three hours at the most: what was older at the last backfill had ended by then, and was seen. */
+/** Sessions last three hours at most, so those older than this had ended at the last backfill, which settled them. */
 const BACKFILL_OVERLAP_MS = 4 * HOUR_MS
-/** Our clock and Dots' may differ by so much. */
+/** Maximum difference between our clock and that of Dots. */
 const CLOCK_SKEW_MS = 10 * MINUTE_MS
-/** As long as Svix may send an event again, and then some. */
+/** Longer than Svix tries to deliver an event, which is about 28 hours. */
 const KEEP_EVENTS_MS = 7 * DAY_MS
-/** A day after it was put together nobody comes back for a saved cart. */
+/** A saved cart is deleted after a day; the cookie that leads to it expires earlier. */
 const KEEP_SAVED_CARTS_MS = DAY_MS
 const BATCH = 50
-/** Of what a backfill leaves open, so many are marked as checked at once; the next one takes the rest. */
+/** Maximum number of checkouts that are marked as checked after a backfill; the next backfill continues. */
 const MAX_MARKED = 10_000
 
 interface SweepOptions {
@@ -41,12 +41,12 @@ interface SweepOptions {
 
 export type Sweep = ReturnType<typeof sweepService>
 
-/** What finds the payments that neither the buyer's return nor an event has told of. */
+/** Finds payments that neither the buyer's return nor a webhook has reported. */
 export function sweepService({ store, dots, settle, lease, backfill, log, now }: SweepOptions) {
   const { checkouts, events, savedCarts } = store
   const ago = (ms: number) => new Date(now().getTime() - ms).toISOString()
   const overdueNow = () => ({ before: ago(AFTER_EXPIRY_MS), checkedBefore: ago(RECHECK_MS) })
-  // Whatever Dots calls it: a day past its expiry it is not checked any more. Were it paid after all, a backfill finds it.
+  // A day after its expiry a checkout is no longer checked. If it is paid after that, a backfill finds it.
   const isLongExpired = ({ expiresAt }: Checkout) => (expiresAt ?? '') < ago(DAY_MS)
 
   /**
@@ -73,8 +73,8 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now }:
   }
 
   /**
-   * Checks open checkouts past their expiry one by one: a buyer who paid and closed the tab is found here at the latest.
-   * Where there are more than a batch, none is: a backfill settles a hundred with each call.
+   * Checks open checkouts past their expiry one by one. Here the payments of buyers who closed the tab are found.
+   * If there is a whole batch or more, none is checked here: a backfill settles a hundred with each call.
    */
   async function checkExpired(signal: AbortSignal): Promise<{ hasMore: boolean; oldestCreatedAt?: string }> {
     const overdue = await checkouts.overdue(overdueNow(), BATCH)
@@ -87,11 +87,11 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now }:
   }
 
   async function checkSession(checkout: Checkout): Promise<void> {
-    // Recorded before the call: a session that always fails must not keep the others from being checked.
+    // Recorded before the call, so that a session whose check always fails does not block the others.
     await checkouts.markChecked(checkout.id)
     const isLast = isLongExpired(checkout)
     try {
-      // Without a session id there is nothing to ask Dots for; the backfills would have found it by now.
+      // Without a session id Dots cannot be asked. The backfills have already looked for the session.
       if (checkout.sessionId !== null) {
         await settle(checkout, await dots.getCheckoutSession(checkout.sessionId, 'background'), log)
       }
@@ -105,7 +105,7 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now }:
     if (isLast) await checkouts.recordExpiry(checkout.id)
   }
 
-  /** Reads Dots' list: soon where something is known to be missing, and now and then in any case. */
+  /** Reads Dots' list: every hour, and after five minutes if something is known to be missing. */
   async function backfillIfNeeded(
     expired: { hasMore: boolean; oldestCreatedAt?: string },
     signal: AbortSignal,
@@ -129,14 +129,14 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now }:
     const last = completedAt ?? new Date(0).toISOString()
     const isMissing = unresolved !== undefined || expired.hasMore || (await events.countPending(last)) > 0
     if (last > ago(isMissing ? MIN_BACKFILL_INTERVAL_MS : BACKFILL_INTERVAL_MS)) return undefined
-    // A service that was down for a day goes back to where it stopped.
+    // If the service was down for a day, the backfill starts before that time.
     const seenUntil = Date.parse(completedAt ?? ago(0)) - BACKFILL_OVERLAP_MS
     const missing = [unresolved?.createdAt, expired.oldestCreatedAt].filter((time) => time !== undefined)
     const since = Math.min(seenUntil, ...missing.map((time) => Date.parse(time)))
     return { since: new Date(since - CLOCK_SKEW_MS).toISOString(), startedAt: now().toISOString() }
   }
 
-  /** What a whole backfill has not settled is checked one by one, but not before its time comes round again. */
+  /** Marks as checked what a complete backfill has not settled, so that it is not checked again at once. */
   async function markCheckedByBackfill({ since }: BackfillCursor): Promise<void> {
     for (const checkout of await checkouts.overdue(overdueNow(), MAX_MARKED)) {
       if (checkout.createdAt < since) continue

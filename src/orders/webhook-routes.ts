@@ -6,12 +6,12 @@ import { AppError } from '../errors.ts'
 import { StoreError } from '../store/store.ts'
 import type { Events } from './events.ts'
 
-/** Events are thin; this is far more than any. */
+/** Far more than the size of any event. */
 const MAX_EVENT_BYTES = 256 * 1024
 /** The sender gets its response within a second: what takes longer continues in the background, from the store. */
 const PROCESS_AT_ONCE_MS = 700
 
-/** The same bytes for every reason: a forger learns nothing from them. */
+/** The response is the same for every reason, so that an attacker learns nothing from it. */
 const NOT_SIGNED = { error: 'not signed' }
 
 /** `POST /webhooks/dots`, where Dots' events arrive, delivered and signed by Svix. All of the secrets are accepted. */
@@ -40,7 +40,7 @@ export async function webhookRoutes(
       request.logFields.webhook = event === undefined ? 'seen' : 'new'
       if (event !== undefined) {
         const work = events.process(event).catch((error: unknown) => {
-          // It is in the store as pending, so nothing is lost with this.
+          // The event is stored as pending, so it is processed later.
           const details = error instanceof StoreError ? { code: error.code } : { err: error }
           request.log.error({ event: 'event.failed', ...details }, 'event stored, but not processed yet')
         })
@@ -95,7 +95,7 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'))
   } catch {
-    // Signed, and still no JSON: its id is stored, and it names nothing.
+    // A signed body that is not JSON: its id is stored, and it refers to no checkout.
     return undefined
   }
 }

@@ -7,10 +7,13 @@ import { text, waitingTime } from './text.ts'
 // Time to read the page; the link is there for those who are quicker.
 const CONTINUE_AFTER_SECONDS = 10
 
+/** What is true of a checkout now; `unknown` where Dots does not say. */
+export type CheckoutStatus = 'open' | 'complete' | 'expired' | 'unknown'
+
 /** A buyer who comes back from the checkout. The page picks what it needs; all URLs must be safe. */
 export interface CheckoutStatusPage {
   /** What Dots says of the session; `unknown` where it could not be asked. */
-  status: 'open' | 'complete' | 'expired' | 'unknown'
+  status: CheckoutStatus
   /** The buyer came by the checkout's cancel URL. */
   cancelled: boolean
   order?: OrderSummary

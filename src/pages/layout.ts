@@ -3,7 +3,7 @@ import type { Shop } from '../config.ts'
 import { stylesheetPath } from './stylesheet.ts'
 import { text } from './text.ts'
 
-/** When and where a page goes by itself, without a script. The URL must be safe to send a browser to. */
+/** After how many seconds a page loads which URL by itself, without a script. The URL must be safe for a browser. */
 export interface Refresh {
   seconds: number
   url: string
@@ -18,7 +18,7 @@ interface LayoutParts {
   /** Search engines may list the page; by default they are asked not to. */
   index?: boolean
   head?: string
-  /** For pages with many products; the others have the width of a line that reads well. */
+  /** For pages with many products; other pages are narrow, so that lines are easy to read. */
   wide?: boolean
 }
 

@@ -11,7 +11,7 @@ interface Problem {
   /** Also on the log line of the request. */
   requestId: string
   tryAgainUrl?: string
-  /** Only where it is certain: the page then says so. */
+  /** Shows that nothing was charged; only where that is certain. */
   notCharged?: boolean
   retryAfterSeconds?: number
 }

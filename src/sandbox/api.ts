@@ -66,7 +66,7 @@ export const api: FastifyPluginAsync<ApiOptions> = async (
   const read = answer('read', ({ params }) => answerOf(known(ledger.find(params.id))))
   const intent = answer('intent', ({ params }) => {
     const { payment_intent_id, status } = known(ledger.findByIntent(params.id))
-    // Dots may answer more. Callers need no more than these two, and a test must not pass by using the rest.
+    // Dots may return more fields. The service needs only these two, and tests must not depend on others.
     return { id: payment_intent_id, status: INTENT_STATUS[status] }
   })
   const other = answer('other', ({ method, originalUrl }) => {

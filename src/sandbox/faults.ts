@@ -22,7 +22,7 @@ export type CannedAnswer =
 
 export type Faults = ReturnType<typeof orderedFaults>
 
-/** Faults that tests have ordered, each used once, and the gate that keeps answers waiting. */
+/** Faults that tests have queued, each used once, and the gate that delays answers. */
 export function orderedFaults() {
   const queue: { answer: CannedAnswer; call: ApiCall | 'any' }[] = []
   let gate: PromiseWithResolvers<void> | undefined
@@ -42,7 +42,7 @@ export function orderedFaults() {
       gate = undefined
     },
 
-    /** Answers a call as the oldest fault for it says. `perform` does the call, unless the fault forbids it. */
+    /** Answers a call with the oldest queued fault for it, if any. `perform` does the call; some faults prevent it. */
     async answer(call: ApiCall, reply: FastifyReply, perform: () => { status: number; body: object }) {
       const index = queue.findIndex((ordered) => ordered.call === 'any' || ordered.call === call)
       const fault = index < 0 ? undefined : queue.splice(index, 1)[0]?.answer

@@ -56,7 +56,7 @@ export const hostedPage: FastifyPluginAsync<HostedPageOptions> = async (app, { f
       if (!session) return notFound(reply)
       if (!methods.includes(request.method))
         return sendPage(reply.header('allow', methods.join(', ')), 405, layout('Method not allowed', ''))
-      // Another tab was quicker, or the page was open for too long: show what the session has become.
+      // The session was paid in another tab, or has expired: show its current state.
       const isTooLate = request.method === 'POST' && session.status !== 'open'
       return isTooLate ? sendPage(reply, 409, checkoutPage(session)) : answer(session, reply, request)
     })
@@ -86,7 +86,7 @@ function seeOther(reply: FastifyReply, url: string): FastifyReply {
   return reply.headers(PAGE_HEADERS).redirect(new URL(url).href, 303)
 }
 
-/** The page of one session: what is bought and the buttons while it is open, else what became of it. */
+/** The page of one session: the items and the buttons while it is open, otherwise its outcome. */
 function checkoutPage(session: SandboxSession, problem = ''): string {
   const { id, status, success_url, cancel_url, customer_email, amount_total } = session
   if (status === 'complete') {

@@ -91,7 +91,7 @@ export function parseCreateSession(body: unknown): CreateSession {
     const same = body.line_items.findIndex((other) => isDeepStrictEqual(other.price_data, item.price_data))
     if (same !== index) throw invalidInput(`/line_items/${index} repeats /line_items/${same}`)
   })
-  if (!Number.isSafeInteger(amountTotal(body))) throw invalidInput('/line_items come to too large a sum')
+  if (!Number.isSafeInteger(amountTotal(body))) throw invalidInput('the total of /line_items is too large')
   return body
 }
 

@@ -75,7 +75,7 @@ export async function startSandbox(options: SandboxOptions) {
       events.webhook = webhook
     },
 
-    /** Forgets the recorded requests and deliveries, and the faults that were not used. Sessions stay. */
+    /** Deletes the recorded requests and deliveries, and the faults that were not used. Sessions remain. */
     clear(): void {
       requests.length = 0
       events.deliveries.length = 0
@@ -89,7 +89,7 @@ export async function startSandbox(options: SandboxOptions) {
     hold: faults.hold,
     /** Sends the answers that wait. */
     release: faults.release,
-    /** Orders a bad answer for the next calls, of one kind or of any. Faults are used up in the order they came. */
+    /** Queues a fault for the next calls, of one kind or of any. Faults are used in the order in which they were queued. */
     failNext: faults.order,
     /** Signs and posts one event now, once; resolves to the status of the answer, rejects where none came. */
     sendEvent: (sessionId: string, changes: EventChanges = {}) =>
@@ -97,7 +97,7 @@ export async function startSandbox(options: SandboxOptions) {
     /** Resolves once every event has had its answer; retries that are still ahead do not count. */
     eventsSettled: events.settled,
 
-    /** Breaks every connection, forgets pending events, and frees the port. */
+    /** Closes every connection, drops pending events, and frees the port. */
     async close(): Promise<void> {
       // Connections go first, so that an answer that waits is lost, as it is when a server goes down.
       app.server.closeAllConnections()

@@ -34,14 +34,14 @@ export interface Payment {
 
 interface LedgerOptions {
   now: () => Date
-  /** Of the hosted page for a session. */
+  /** The URL of the hosted page for a session. */
   pageUrl: (id: string) => string
   listOrder?: 'newest-first' | 'oldest-first'
 }
 
 export type SessionLedger = ReturnType<typeof sessionLedger>
 
-/** All sessions in memory. Whatever reads one sees it expired as soon as its time has passed. */
+/** All sessions, in memory. A session that is read after its expiry is `expired`. */
 export function sessionLedger({ now, pageUrl, listOrder = 'newest-first' }: LedgerOptions) {
   const byId = new Map<string, SandboxSession>()
 

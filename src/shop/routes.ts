@@ -4,11 +4,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { LiveCatalog } from '../catalog/live-catalog.ts'
 import { availability, type Product, quantityLimits, salesLimit } from '../catalog/product.ts'
-import { showSavedCart } from '../checkout/price.ts'
+import { readLink } from '../checkout/link.ts'
+import { priceLink } from '../checkout/price.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { encodeSku, parseItems } from '../links/cart.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
+import { savedCartNotice } from '../pages/confirm.ts'
 import { bestLocale } from '../pages/money.ts'
 import { productPage } from '../pages/product.ts'
 import { shopWindowPage } from '../pages/shop-window.ts'
@@ -51,7 +53,7 @@ Disallow: /cancel
 
 const WindowQuery = Type.Object({ page: Type.Integer({ minimum: 1, default: 1 }) })
 
-export interface ShopOptions {
+interface ShopOptions {
   config: Pick<Config, 'linkSigningSecrets' | 'shop'>
   catalog: Pick<LiveCatalog, 'current'>
   store: Store
@@ -82,7 +84,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
         page,
         pages,
         locale,
-        notice: await savedCartNotice(request, locale),
+        notice: await cartNotice(request, locale),
         products: products.map((product) => ({ ...product, token: encodeSku(product.sku) })),
       }),
     )
@@ -97,7 +99,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
       productPage(shop, offer, {
         locale,
         unavailable: await whyUnavailable(request, product),
-        notice: await savedCartNotice(request, locale),
+        notice: await cartNotice(request, locale),
       }),
     )
   })
@@ -116,8 +118,8 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
       : reply.type('image/svg+xml; charset=utf-8').send(qrSvg(link))
   })
 
-  // During a deployment a page of one version may ask the other one for its stylesheet: it gets the one that
-  // is here, and caches must revalidate it.
+  // During a deployment a page of one version may request its stylesheet from a process of the other version. It gets the
+  // stylesheet of that process, and caches must revalidate it.
   app.get<{ Params: { file: string } }>('/assets/:file', async (request, reply) => {
     const { file } = request.params
     if (!/^style-[0-9a-f]{1,64}\.css$/.test(file)) return reply.callNotFound()
@@ -129,7 +131,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
       .send(css)
   })
 
-  // Browsers ask for it unprompted; as an unknown path it would count against the rate limit of buy links.
+  // Browsers always request it; as an unknown path it would count against the rate limit of buy links.
   app.get('/favicon.ico', async (_request, reply) =>
     reply.code(204).header('cache-control', 'public, max-age=86400').send(),
   )
@@ -159,7 +161,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
   }
 
   /** The cart that this browser has saved, as a fragment for a page; empty where the store fails. */
-  async function savedCartNotice(request: FastifyRequest, locale: string): Promise<string> {
+  async function cartNotice(request: FastifyRequest, locale: string): Promise<string> {
     const browserId = request.browserId
     if (browserId === undefined) return ''
     const time = now()
@@ -167,8 +169,24 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
     const cart = await optional(request.log, 'shop.saved-cart.unavailable', () =>
       store.savedCarts.find(browserId, savedAfter),
     )
-    const context = { catalog: catalog.current, secrets: config.linkSigningSecrets, now: time, locale }
-    return cart === undefined ? '' : showSavedCart(cart, context)
+    if (cart === undefined) return ''
+    const context = { catalog: catalog.current, secrets: config.linkSigningSecrets, now: time }
+    try {
+      const link = readLink(cart.items, cart.fields, context)
+      const { lines, amountTotal, currency } = priceLink(context.catalog, link, time)
+      return savedCartNotice({
+        items: lines.map(({ product, quantity, amount }) => ({ name: product.name, quantity, amount })),
+        amountTotal,
+        currency,
+        locale,
+        action: `/buy/${cart.items}`,
+        hiddenFields: cart.fields,
+      })
+    } catch (error) {
+      // It cannot be bought any more.
+      if (error instanceof AppError) return ''
+      throw error
+    }
   }
 
   /** Why a product cannot be bought now; undefined where it can, or the store cannot count its sales. */

@@ -19,7 +19,7 @@ export interface CheckoutFilter {
   state?: CheckoutState
   /** Those with this product in them. */
   sku?: string
-  /** Those with an announcement that was given up, or with a flag. */
+  /** Those whose announcement has failed, or with a flag. */
   failed?: boolean
   /** Made at this time or later, ISO 8601. */
   since?: string
@@ -70,8 +70,8 @@ export function checkoutLookups(db: Kysely<CheckoutTables>) {
       ),
 
     /**
-     * Checkouts made before `before` of which it is not known which session they have, the oldest first. An open one
-     * without a session id is no longer among them after a check at its end: Dots knows no more of it.
+     * Checkouts created before `before` whose session is not known, the oldest first. An open one without a session id is
+     * included only until it has been checked once, after its expiry.
      */
     unresolved: (before: string, limit: number) =>
       all(

@@ -34,7 +34,7 @@ const NewCheckoutSchema = Type.Object({
 })
 export type NewCheckout = Static<typeof NewCheckoutSchema>
 
-/** One click and what became of it. Amounts are cents, times ISO 8601 in UTC. */
+/** One click and its outcome. Amounts are cents, times ISO 8601 in UTC. */
 const CheckoutSchema = Type.Object({
   ...NewCheckoutSchema.properties,
   state: Type.Enum(CHECKOUT_STATES),
@@ -72,19 +72,19 @@ export interface OpenedSession {
 export type CheckoutsTable = Row<Checkout> & {
   browser_id: string | null
   purchase_hash: string | null
-  /** Until then, a buyer who is sent back to the open session has time to pay. */
+  /** Until then a buyer may be sent back to the open session, with enough time left to pay. */
   reusable_until: string | null
   last_checked_at: string | null
 }
 
 export const readCheckout = rowReader(CheckoutSchema)
 
-/** A buyer who is sent back to a session with less time left has to look for the card in a hurry. */
+/** A buyer who is sent back to a session needs at least this much time to pay. */
 const MIN_TIME_TO_PAY_MS = 60_000
-/** A session with a short life can be reused for this share of it at least. */
+/** A short session can be reused for at least this share of its lifetime. */
 const MIN_REUSABLE_SHARE = 0.5
 
-/** The columns of a session that was recorded at `now`, from which on its life is counted. */
+/** The columns of a session that is recorded at `now`. Its lifetime counts from `now`. */
 export function openedRow(session: OpenedSession, now: Date) {
   const end = Date.parse(session.expiresAt)
   const life = Math.max(end - now.getTime(), 0)

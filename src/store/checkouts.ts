@@ -27,11 +27,11 @@ export interface Completion {
   salesLimits: ReadonlyMap<string, number>
 }
 
-/** `superseded`: the checkout has already got further (complete is final), so nothing was changed. */
+/** `superseded`: the checkout is in a state that does not allow this change (complete is final); nothing was changed. */
 export type RecordOutcome = 'recorded' | 'superseded' | 'unknown-checkout'
 
 /** `oversold`: the skus that this completion took past their limit. */
-export type CompletionOutcome =
+type CompletionOutcome =
   | { outcome: 'recorded'; oversold: readonly string[] }
   | { outcome: 'superseded' | 'unknown-checkout' }
 
@@ -85,7 +85,7 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     recordOpen: (id: string, session: OpenedSession) =>
       move(db, id, ['creating', 'open', 'unknown', 'failed'], openedRow(session, now())),
 
-    /** `creating | unknown | failed → open` with a session that was found, or an open one that has no session id. */
+    /** `creating | unknown | failed → open` with the session that was found; an open row without a session id gets it, too. */
     async recordFound(id: string, session: OpenedSession): Promise<RecordOutcome> {
       const change = openedRow(session, now())
       const outcome = await move(db, id, ['creating', 'unknown', 'failed'], change)
@@ -110,7 +110,7 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     recordCompletion: (id: string, completion: Completion) =>
       db.transaction().execute((transaction) => complete(transaction, id, completion)),
 
-    /** Marks what a person has to look at; false where it is marked already or unknown. */
+    /** Adds a flag; false if the checkout has it already or is unknown. */
     recordFlag: (id: string, flag: CheckoutFlag): Promise<boolean> =>
       db.transaction().execute(async (transaction) => {
         const checkout = await checkoutLookups(transaction).find(id)
@@ -176,7 +176,7 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
       state: 'complete',
       failure: null,
       completed_at: completedAt,
-      // Undefined leaves a column as it is: what Dots left out this time may have been known before.
+      // Undefined leaves a column unchanged: an earlier answer of Dots may have had the value.
       session_id: payment.sessionId,
       payment_intent_id: payment.paymentIntentId,
       customer_email: payment.customerEmail,

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import Type, { type Static } from 'typebox'
 import { claim, contains, count, type Row, rowReader } from './rows.ts'
 
-/** A webhook event that has not led to an answer of Dots yet. */
+/** A webhook event that is not processed yet. */
 const PendingEventSchema = Type.Object({
   id: Type.String(),
   /** Every text in its body that may be the id of a session, a payment intent or a checkout. */
@@ -18,7 +18,7 @@ export type EventsTable = Row<PendingEvent> & { state: 'pending' | 'done'; next_
 
 const readEvent = rowReader(PendingEventSchema)
 
-/** Webhook events, kept by their ids so that a second delivery changes nothing. Times are ISO 8601. */
+/** Webhook events. Their ids are stored, so that a second delivery changes nothing. Times are ISO 8601. */
 export function eventQueries(db: Kysely<{ events: EventsTable }>, now: () => Date) {
   const pending = db.selectFrom('events').select('id').where('state', '=', 'pending')
 
@@ -46,7 +46,7 @@ export function eventQueries(db: Kysely<{ events: EventsTable }>, now: () => Dat
 
     /** Takes events that are due, so that no other process takes them before `until`. */
     async claimDue(limit: number, until: string): Promise<PendingEvent[]> {
-      return (await claim('events', limit, now(), until).execute(db)).rows.map(readEvent)
+      return (await claim(db, 'events', limit, now(), until)).map(readEvent)
     },
 
     recordDone: (id: string) =>

@@ -25,7 +25,7 @@ export async function openStore(databaseUrl: string, { now = () => new Date() }:
     outbox: inSteps(outboxQueries(db, now), step),
     leases: inSteps(leaseQueries(db, now), step),
     savedCarts: inSteps(savedCartQueries(db, now), step),
-    /** When this database was created (ISO 8601): older sessions were sold with another one. */
+    /** When this database was created (ISO 8601): older sessions belong to an earlier database. */
     createdAt,
     ping,
     close: () => db.destroy(),

@@ -10,7 +10,7 @@ const AnnouncementSchema = Type.Object({
   id: Type.String(),
   checkoutId: Type.String(),
   body: Type.String(),
-  /** `held`: sent only where a person asks for it. `failed`: given up after the last attempt. */
+  /** `held`: sent only where a person asks for it. `failed`: the last attempt has failed. */
   state: Type.Enum(['pending', 'delivered', 'failed', 'held']),
   /** Attempts to deliver it, with this one. */
   attempts: Type.Integer(),
@@ -42,7 +42,7 @@ export function outboxQueries(db: Kysely<{ announcements: AnnouncementsTable }>,
   return {
     /** Takes announcements that are due, so that no other process sends them before `until` (ISO 8601). */
     async claimDue(limit: number, until: string): Promise<Announcement[]> {
-      return (await claim('announcements', limit, now(), until).execute(db)).rows.map(readAnnouncement)
+      return (await claim(db, 'announcements', limit, now(), until)).map(readAnnouncement)
     },
 
     recordDelivered: (id: string) =>
@@ -50,7 +50,7 @@ export function outboxQueries(db: Kysely<{ announcements: AnnouncementsTable }>,
         .where('id', '=', id)
         .execute(),
 
-    /** `retryAt` (ISO 8601) undefined: given up. Nothing is recorded of an attempt that is no longer the last one. */
+    /** `retryAt` is ISO 8601; undefined: no further attempt. The result of an attempt before the last one is ignored. */
     recordUndelivered: (
       { id, attempts }: Pick<Announcement, 'id' | 'attempts'>,
       reason: string,

@@ -28,8 +28,8 @@ function toValue(value: unknown): unknown {
 }
 
 /**
- * A function that reads rows as records of this schema. It throws an Error where a row is none, which only another
- * program writing to the database can cause.
+ * Makes a function that reads rows as records of this schema. It throws an Error if a row does not match, which happens
+ * only if another program has written to the database.
  */
 export function rowReader<Schema extends Type.TObject>(schema: Schema) {
   const validator = Compile(schema)
@@ -62,14 +62,21 @@ export function contains(column: string, text: string): RawBuilder<boolean> {
 
 /**
  * Claims rows that are pending and due: counts an attempt, and makes them due again at `until` (ISO 8601). One
- * statement, so of two processes only one gets a row.
+ * statement, so of two processes only one gets a row. Where nothing is due nothing is written, and no lock is taken.
  */
-export function claim(table: string, limit: number, now: Date, until: string) {
+export async function claim<Tables>(
+  db: Kysely<Tables>,
+  table: string,
+  limit: number,
+  now: Date,
+  until: string,
+) {
   const isDue = sql`state = 'pending' and next_attempt_at <= ${now.toISOString()}`
+  const due = sql`select id from ${sql.table(table)} where ${isDue} order by next_attempt_at limit ${limit}`
+  if ((await due.execute(db)).rows.length === 0) return []
   // The row itself is checked as well: PostgreSQL may have waited for another process that claimed it.
-  return sql<Record<string, unknown>>`
+  const claimed = await sql<Record<string, unknown>>`
     update ${sql.table(table)} set next_attempt_at = ${until}, attempts = attempts + 1
-    where ${isDue} and id in (
-      select id from ${sql.table(table)} where ${isDue} order by next_attempt_at limit ${limit}
-    ) returning *`
+    where ${isDue} and id in (${due}) returning *`.execute(db)
+  return claimed.rows
 }

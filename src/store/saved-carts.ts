@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import Type from 'typebox'
 import { rowReader } from './rows.ts'
 
-/** What a browser has put together and not checked out: items in permalink form, and the fields of its form. */
+/** A cart that the buyer has not checked out yet: the items segment of its link, and the fields of its form. */
 export interface SavedCart {
   items: string
   fields: readonly (readonly [name: string, value: string])[]

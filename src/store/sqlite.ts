@@ -10,20 +10,20 @@ import { type MetadataTables, readCreatedAt, type Step, StoreError } from './sto
 /** Another process (a command beside the service) holds the lock for milliseconds; a click waits this long for it. */
 const LOCK_TIMEOUT_MS = 1_000
 const LOCK_POLL_MS = 15
-/** A disk that has become full or read-only is noticed within this time, at the price of one commit in it. */
+/** A full or read-only disk is noticed within this time. It takes one commit each time. */
 const WRITE_CHECK_INTERVAL_MS = 10_000
-/** A lock that another process has held for longer than this after the last write fails the ping. */
+/** The ping fails if the lock of another process has prevented writing for longer than this. */
 const MAX_LOCKED_MS = 30_000
-/** What a click writes into a deleted file within this time, the sweep restores from Dots. */
+/** What is written to a deleted file within this time is lost, and restored from Dots by the sweep. */
 const FILE_CHECK_INTERVAL_MS = 1_000
-/** The statements of the service are far fewer; some have one text for each number of ids. */
+/** Far more than the service has; a statement with a list of ids has another text for each length of the list. */
 const MAX_CACHED_STATEMENTS = 200
 
 /**
  * Opens the SQLite database at `path` (`:memory:` for none), makes its folder, and brings its tables up to date.
  *
- * WAL with full sync: a committed row survives a power failure, since the row is the only trace of a click whose answer
- * from Dots never came.
+ * WAL with full sync: a committed row survives a power failure. If the answer of Dots to a click is lost, the row is the
+ * only trace of it.
  *
  * @throws StoreError when the file cannot be opened, or holds something else.
  */
@@ -88,8 +88,8 @@ function fileCheck(path: string): (maxAgeMs: number) => void {
 }
 
 /**
- * Writes where the last write is no longer recent. It is a real write: on a full disk the lock alone can still be had,
- * and a write that is rolled back never gets to the disk.
+ * Writes a row if the last write is too long ago. It has to be a real commit: on a full disk the lock can still be taken,
+ * and a write that is rolled back does not reach the disk.
  */
 function writeCheck(db: Kysely<MetadataTables>, now: () => Date): () => Promise<void> {
   let writtenAt = Number.NEGATIVE_INFINITY

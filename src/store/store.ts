@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { BaseLogger } from 'pino'
 
-/** The database failed: locked, full, gone. `code` is the database's own; nothing was changed. */
+/** The database failed: locked, full, gone. `code`: see docs/operating.md, "The database". Nothing was changed. */
 export class StoreError extends Error {
   readonly code: string
 
@@ -30,8 +30,8 @@ export function inSteps<Q extends Queries>(queries: Q, step: Step): Q {
 }
 
 /**
- * The result of `work`; or `undefined` and one log line with the code where the database failed, for what a sale can do
- * without. Other errors pass.
+ * For work that a sale does not depend on. Returns the result of `work`; if the database fails, logs one line with the
+ * code and returns `undefined`. Throws all other errors.
  */
 export async function optional<T>(
   log: Pick<BaseLogger, 'error'>,
@@ -48,7 +48,7 @@ export async function optional<T>(
   }
 }
 
-/** What the database knows of itself: `created_at`, and `written_at` as the proof that it can be written. */
+/** Data about the database itself: `created_at`, and `written_at`, when a test write last succeeded. */
 export type MetadataTables = { metadata: { name: string; value: string } }
 
 /** When the database was created (ISO 8601), written at its first opening. */

@@ -45,7 +45,7 @@ describe('a good catalog', () => {
     expect(catalog.find('tee')).toEqual({ ...tee, currency: 'usd', active: true, ...always })
   })
 
-  it('cannot be changed, however deep', async () => {
+  it('cannot be changed at any depth', async () => {
     const products = [{ ...tee, images: ['https://shop.example/a.jpg'], metadata: { color: 'black' } }]
     const catalog = parseCatalog(JSON.stringify({ products }))
     const [product] = catalog.products
@@ -155,13 +155,13 @@ describe('problems', () => {
     expect(pointers.filter((pointer) => pointer.startsWith('/products/0/images/'))).toHaveLength(30)
   })
 
-  it('of two products with one sku name both places, also where one is broken besides', async () => {
+  it('for a sku that is used twice name both places, even if one product has another problem', async () => {
     const problems = await problemsOf({ products: [tee, { ...tee, sku: 'b' }, { ...tee, amount: -1 }] })
     expect(problems.map(({ pointer }) => pointer)).toEqual(['/products/2/amount', '/products/2/sku'])
     expect(problems[1]?.message).toContain('/products/0/sku')
   })
 
-  it('between two fields are reported beside those of a third', async () => {
+  it('between two fields are reported together with problems of other fields', async () => {
     const broken = {
       ...tee,
       amount: '25',
@@ -171,7 +171,7 @@ describe('problems', () => {
     expect(await pointersOf({ products: [broken] })).toEqual(['/products/0/amount', '/products/0/ends_at'])
   })
 
-  it('of the frame are reported: no object, no products, products that are no list', async () => {
+  it('at the top level are reported: not an object, no products, products that are not a list', async () => {
     for (const document of [[tee], null, 'x', 3]) expect(await pointersOf(document)).toEqual([''])
     expect(await pointersOf({})).toEqual(['/products'])
     expect(await pointersOf({ products: { tee } })).toEqual(['/products'])

@@ -36,6 +36,8 @@ const errors = () => lines.filter(({ level }) => level === log.levels.values.err
 async function start(pollMs = POLL_MS, recheckMs = NEVER): Promise<LiveCatalog> {
   const live = await openCatalog(path, { log, pollMs, recheckMs })
   open.push(live)
+  // The first look at the file is what later ones are compared with; a change before it would go unseen here.
+  if (recheckMs === NEVER) await somePolls()
   return live
 }
 

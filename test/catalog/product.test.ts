@@ -221,7 +221,7 @@ describe('availability', () => {
     expect(availability(product, at('2026-11-11T00:00:00Z'))).toBe('inactive')
   })
 
-  it('of a product without a sale period is given', async () => {
+  it('of a product without a sale period is available at any time', async () => {
     expect(availability(await load({}), at('2026-11-11T00:00:00Z'))).toBe('available')
   })
 })

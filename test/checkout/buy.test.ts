@@ -59,7 +59,7 @@ test("a form's body and query count as one set", async () => {
   expect(sessionsOf(shop)).toHaveLength(1)
 })
 
-test('a form without a single field is a click', async () => {
+test('a form without any field opens a session like a click', async () => {
   const shop = await startService()
   await expectSold(shop, await shop.get('/buy/tee', { method: 'POST' }), 303)
 })

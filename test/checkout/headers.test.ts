@@ -77,7 +77,7 @@ test.each([
   expect(shop.sandbox.requests).toEqual([])
 })
 
-test('pages of limits and faults and the return pages have them too', async () => {
+test('error pages of rate limits and of Dots failures, and the return pages, have the headers too', async () => {
   const shop = await startService({ env: { RATE_LIMIT_MAX: '3' } })
   const { checkoutId, session } = await click(shop)
   for (const path of ['/success', '/cancel'])

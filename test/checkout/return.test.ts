@@ -250,7 +250,7 @@ test.each(['/success', '/cancel'])('%s answers unknown and malformed ids alike',
   expect(shop.sandbox.requests).toEqual([])
 })
 
-test('a cancelled open session can be gone on with: nothing was charged', async () => {
+test('a cancelled open session can be continued, and the page says that nothing was charged', async () => {
   const shop = await startService()
   const { checkoutId, session } = await click(shop)
   const page = await visit(shop, `/cancel?checkout=${checkoutId}`)
@@ -259,7 +259,7 @@ test('a cancelled open session can be gone on with: nothing was charged', async 
   expect(shop.sandbox.sessions.size).toBe(1)
 })
 
-test('a paid order is never called cancelled', async () => {
+test('the cancel page of a paid order says that it is paid', async () => {
   const shop = await startService()
   const { checkoutId, session } = await click(shop)
   await shop.sandbox.pay(session.id)
@@ -282,7 +282,7 @@ test('a URL that Dots returns later is checked before a buyer is sent there', as
     expect(await visit(shop, `${path}?checkout=${checkoutId}`)).not.toContain('javascript:')
 })
 
-test('a click that never got its session is not claimed to be anything', async () => {
+test('for a click whose session is not known, no page says that it is paid or not charged', async () => {
   const shop = await startService()
   shop.sandbox.failNext('done-then-reset', EVERY_TIME, 'create')
   await shop.get('/buy/tee')

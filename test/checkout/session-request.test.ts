@@ -59,7 +59,7 @@ test('DOTS_APP_ID goes into Api-App-Id', async () => {
   expect(shop.sandbox.requests[0]?.headers['api-app-id']).toBe('app_1')
 })
 
-test('a product that says little makes a body that says no more', async () => {
+test('a product with only the required fields makes a body without optional ones', async () => {
   const shop = await startService({ products: [{ sku: 'pin', name: 'Pin', amount: 1 }] })
   const { checkoutId } = await click(shop, '/buy/pin?qty=3')
   expect(shop.sandbox.requests[0]?.body).toMatchObject({
@@ -69,7 +69,7 @@ test('a product that says little makes a body that says no more', async () => {
   expect(lastAsked(shop).line_items[0]?.price_data.product_data).toStrictEqual({ name: 'Pin' })
 })
 
-test('what a link may not decide is never honoured from its query', async () => {
+test('parameters that a link may not set are ignored in its query', async () => {
   const shop = await startService()
   const id = '1b4e28ba-2fa1-41d2-883f-0016d3cca427'
   const query = new URLSearchParams({

@@ -50,7 +50,7 @@ describe('what it prints beside the link', () => {
     expect(await readFile(svg, 'utf8')).toBe(qrSvg(`${SHOP}/buy/tee:2`))
   })
 
-  test('is no code where the file cannot be written or the link is too long for one', async () => {
+  test('is an error if the file cannot be written or the link is too long for a QR code', async () => {
     await expectUsage(
       ['tee', '--qr', 'no/such/folder/poster.png'],
       '--qr cannot write no/such/folder/poster.png',
@@ -59,7 +59,7 @@ describe('what it prints beside the link', () => {
     await expectUsage(['tee', ...long, '--qr', 'poster.svg'], 'The link is too long for a QR code')
   })
 
-  test('with --help is how it is used', async () => {
+  test('with --help is the usage text', async () => {
     const { code, stdout } = await link(['--help'])
     expect(code).toBe(0)
     for (const option of [

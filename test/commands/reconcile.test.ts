@@ -169,7 +169,7 @@ test('each page is a line of progress', async () => {
   ])
 })
 
-test('without a usable catalog it still rebuilds, with the skus for names', async () => {
+test('with an invalid catalog it still restores the orders, with skus as names', async () => {
   const shop = await startService({ pace: IDLE_JOBS })
   const { checkoutId } = await click(shop, '/buy/tee?quantity=2')
   change(shop, 'delete from checkouts')

@@ -79,7 +79,7 @@ describe('a second click of one browser', () => {
     expect(calls(shop, 'create')).toBe(1)
   })
 
-  test('whose first one failed fails too, and the next one sells', async () => {
+  test('fails if the first one fails, and a third click opens a checkout', async () => {
     const { shop, first } = await returning()
     shop.sandbox.failNext({ status: 400 }, EVERY_TIME, 'create')
     const clicks = await Promise.all([1, 2].map(() => visit(shop, '/buy/mug', first.cookie)))
@@ -224,7 +224,7 @@ describe('a session with a short life', () => {
   const start = new Date('2026-11-22T10:00:00Z')
   const products = [{ sku: 'tee', name: 'Tee', amount: 2500, expires_in: 60 }]
 
-  test('is gone back to in the first half of it', async () => {
+  test('is reused in the first half of it', async () => {
     let now = start
     const { shop, first } = await returning({ products, now: () => now })
     now = new Date(start.getTime() + 20_000)

@@ -15,7 +15,7 @@ async function timed<T>(work: Promise<T>): Promise<{ result: T; ms: number }> {
   return { result, ms: performance.now() - start }
 }
 
-test('a sweep that hangs in a list never starves a click, however small the cap', async () => {
+test('a sweep that waits for a list never blocks a click, however small the concurrency limit', async () => {
   const shop = await startService({
     env: { DOTS_MAX_IN_FLIGHT: '2' },
     pace: { ...IDLE_JOBS, sweepEveryMs: 20, callsPerMinute: 60_000 },

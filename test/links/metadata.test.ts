@@ -47,7 +47,7 @@ describe('metadata', () => {
     },
   )
 
-  test('keys that objects have as members are plain keys', () => {
+  test('names of object members such as constructor are ordinary keys', () => {
     const { metadata } = readQuery('metadata_constructor=a&metadata[toString]=b&metadata_hasOwnProperty=c')
     expect(Object.keys(metadata)).toEqual(['constructor', 'hasOwnProperty', 'toString'])
     expect(Object.getPrototypeOf(metadata)).toBeNull()

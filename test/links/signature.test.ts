@@ -133,7 +133,7 @@ describe('a signature', () => {
     },
   )
 
-  test('has one text: no other base64 of the same bytes passes', () => {
+  test('is compared as text: another base64 text of the same bytes is invalid', () => {
     expect(verify(`${signed}=`)).toBe('invalid')
     expect(verify(`${signed}%20`)).toBe('invalid')
   })

@@ -110,7 +110,7 @@ test('a later second signal ends the process at once', async () => {
   expect(performance.now() - start).toBeLessThan(500)
 })
 
-test('a process killed in the middle of a click leaves the row, and a store that the next one opens', async () => {
+test('after a process is killed during a click, the row exists and the next process opens the store', async () => {
   const { shop, server, answer } = await holdClick()
   server.child.kill('SIGKILL')
   await expect(answer).rejects.toThrow()

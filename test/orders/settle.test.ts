@@ -112,7 +112,7 @@ test.each([undefined, null, '25.00', 25.5])(
   },
 )
 
-test('another amount than the order has is noticed as text, too, and is not announced', async () => {
+test('a wrong amount that Dots sends as text is flagged, too, and the order is not announced', async () => {
   const receiver = await startReceiver()
   const shop = await startWithWebhook({ env: receiver.env, pace: DELIVERING })
   const { checkoutId, session } = await click(shop)
@@ -146,7 +146,7 @@ test('an order past the limit is paid: flagged, logged, and announced', async ()
   await expect.poll(() => receiver.distinctIds()).toBe(2)
 })
 
-test('a store that fails in the middle leaves neither a state without its announcement nor the other way round', async () => {
+test('if the store fails during a completion, the state and the announcement are both written or both missing', async () => {
   const receiver = await startReceiver()
   const shop = await startWithWebhook({ env: receiver.env, pace: IDLE_JOBS })
   const { checkoutId, session } = await click(shop)

@@ -147,7 +147,7 @@ test('a backfill that Dots interrupts continues where it stopped', async () => {
   expect(logged(shop, 'sweep.interrupted').length).toBeGreaterThan(0)
 })
 
-test('a list that cannot be continued is read from the top again, and a list without an end ends no backfill', async () => {
+test('a list with an unknown cursor is read from the top again, and a list that repeats a page completes no backfill', async () => {
   const { clock, shop } = await open()
   await Promise.all(Array.from({ length: 105 }, () => click(shop)))
   await expect.poll(() => cursorOf(shop)).toEqual(COMPLETED)

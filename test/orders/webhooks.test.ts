@@ -120,7 +120,7 @@ test('the status in a signed body changes nothing', async () => {
   expect(await checkoutOf(shop, checkoutId)).toMatchObject({ state: 'complete', amountPaid: 2500 })
 })
 
-test('an event that comes before Dots shows the payment is looked at again', async () => {
+test('an event that arrives before Dots shows the payment is processed again', async () => {
   const shop = await startWithWebhook({ pace: { ...IDLE_JOBS, eventsEveryMs: 100 } })
   const { checkoutId, session } = await click(shop)
   expect(await shop.sandbox.sendEvent(session.id)).toBe(200)

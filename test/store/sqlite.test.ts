@@ -279,7 +279,7 @@ describe('opening fails with a code for', () => {
     expect(lines).toEqual(['SQLITE_READONLY'])
   })
 
-  test('a folder where nothing may be made', async () => {
+  test('a folder without write permission', async () => {
     const folder = join(await newFolder(), 'shut')
     await mkdir(folder)
     await chmod(join(folder, '..'), 0o755)

@@ -39,7 +39,7 @@ test('robots.txt keeps crawlers off the buy links and lets them find the product
   }
 })
 
-test('robots.txt lets the programs read a link that draw its preview', async () => {
+test('robots.txt allows preview programs to read buy links', async () => {
   const shop = await startService()
   const robots = await (await shop.get('/robots.txt')).text()
   const bots = [

@@ -215,5 +215,5 @@ export const en = {
   emailButton: 'Buy now',
 }
 
-/** Every language has the same words. */
+/** Every language has the same keys. */
 export type Text = typeof en

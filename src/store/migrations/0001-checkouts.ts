@@ -30,7 +30,7 @@ export const checkouts: Migration = {
       .on('checkouts')
       .column('payment_intent_id')
       .execute()
-    // The sweep walks the unfinished ones by age.
+    // The sweep reads the open checkouts in the order of their expiry.
     await db.schema
       .createIndex('checkouts_state_expires_at')
       .on('checkouts')

@@ -68,7 +68,7 @@ export const orders: Migration = {
       .addColumn('name', 'text', (column) => column.primaryKey())
       .addColumn('value', 'text', (column) => column.notNull())
       .execute()
-    // A store of the version before is as old as its oldest click.
+    // A database of the previous version counts as created at its oldest click.
     await sql`insert into facts (name, value) select 'made_at', min(created_at) from checkouts having min(created_at) is not null`.execute(
       db,
     )

@@ -6,13 +6,13 @@ export const visits: Migration = {
     await db.schema.alterTable('checkouts').addColumn('link_id', 'text').execute()
     await db.schema.alterTable('checkouts').addColumn('browser', 'text').execute()
     await db.schema.alterTable('checkouts').addColumn('fingerprint', 'text').execute()
-    // Every second click asks for its first one.
+    // A second click looks for the checkout of the first one.
     await db.schema
       .createIndex('checkouts_browser_fingerprint')
       .on('checkouts')
       .columns(['browser', 'fingerprint'])
       .execute()
-    // How often a signed link was used counts its completed checkouts.
+    // The uses of a signed link are its completed checkouts, which are counted.
     await db.schema
       .createIndex('checkouts_link_id_state')
       .on('checkouts')

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 
-/** The new column as this migration meets it. */
+/** The columns that this migration reads and writes. */
 type Tables = {
   checkouts: {
     id: string
@@ -59,8 +59,9 @@ export const standardWords: Migration = {
       .where('state', '=', 'open')
       .execute()
     for (const { id, created_at, expires_at } of open) {
-      if (expires_at === null) continue
-      const end = Date.parse(expires_at)
+      const end = Date.parse(expires_at ?? '')
+      // A time that cannot be read must not keep the service from starting: the checkout is then not reused.
+      if (Number.isNaN(end) || Number.isNaN(Date.parse(created_at))) continue
       // A minute before the end, or after half of a short life.
       const left = Math.min(60_000, Math.max(end - Date.parse(created_at), 0) / 2)
       const reusable_until = new Date(end - left).toISOString()

@@ -4,7 +4,7 @@ import { orders } from './0002-orders.ts'
 import { visits } from './0003-visits.ts'
 import { standardWords } from './0004-standard-words.ts'
 
-/** Every migration there ever was, in order. A landed one is never edited: the next change is a new one. */
+/** All migrations, in order. A released migration is never edited: the next change is a new migration. */
 export const migrations: Record<string, Migration> = {
   '0001-checkouts': checkouts,
   '0002-orders': orders,
