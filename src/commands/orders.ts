@@ -61,12 +61,14 @@ async function resend(store: Store, checkoutId: string, io: Io): Promise<void> {
 
 /** Line by line: a year's orders do not have to fit into memory. */
 async function printJson(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> {
-  io.out('[')
-  let separator = ''
+  let line = '['
+  let end = ''
   for await (const row of rows) {
-    io.out(separator + JSON.stringify(row))
-    separator = ','
+    io.out(line + end)
+    line = JSON.stringify(row)
+    end = ','
   }
+  io.out(line)
   io.out(']')
 }
 
