@@ -2,7 +2,7 @@ import type { Catalog } from './catalog/catalog.ts'
 import { fixedCatalog, openCatalog } from './catalog/live-catalog.ts'
 import { checkoutService } from './checkout/open-checkout.ts'
 import { statusService } from './checkout/status.ts'
-import { UnsavedCheckouts } from './checkout/unsaved-checkouts.ts'
+import { unsavedCheckouts } from './checkout/unsaved-checkouts.ts'
 import type { Config } from './config.ts'
 import { type DotsClientOptions, dotsClient } from './dots/client.ts'
 import type { Log } from './errors.ts'
@@ -60,7 +60,7 @@ export async function openServices(config: Config, options: ServicesOptions) {
   const sweep = sweepService({ store, dots, settle, lease, backfill, log, now })
   const jobs = backgroundJobs({ deliveries, events, sweep, log, pace })
 
-  const unsaved = new UnsavedCheckouts()
+  const unsaved = unsavedCheckouts()
   const status = statusService({ dots, store, settle, unsaved })
   const checkout = checkoutService({ config, dots, store, status, unsaved, now })
 

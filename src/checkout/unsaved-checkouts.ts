@@ -21,33 +21,28 @@ interface UnsavedCheckout {
  *
  * They contain emails, so each is deleted an hour after its session has expired, or earlier if there are too many.
  */
-export class UnsavedCheckouts {
-  readonly #byId = new Map<string, UnsavedCheckout>()
-  readonly #max: number
-  readonly #keepAfterExpiryMs: number
+export function unsavedCheckouts({ max = MAX_CHECKOUTS, keepAfterExpiryMs = KEEP_AFTER_EXPIRY_MS } = {}) {
+  const byId = new Map<string, UnsavedCheckout>()
+  return {
+    add(unsaved: UnsavedCheckout): void {
+      const { id } = unsaved.checkout
+      const [oldest] = byId.keys()
+      if (oldest !== undefined && byId.size >= max) byId.delete(oldest)
+      byId.set(id, unsaved)
+      const lifeMs = Date.parse(unsaved.session.expiresAt) - Date.parse(unsaved.createdAt)
+      const keepMs = Math.min(Math.max(lifeMs, 0) + keepAfterExpiryMs, MAX_LIFE_MS)
+      setTimeout(() => byId.delete(id), keepMs).unref()
+    },
 
-  constructor({ max = MAX_CHECKOUTS, keepAfterExpiryMs = KEEP_AFTER_EXPIRY_MS } = {}) {
-    this.#max = max
-    this.#keepAfterExpiryMs = keepAfterExpiryMs
-  }
-
-  add(unsaved: UnsavedCheckout): void {
-    const { id } = unsaved.checkout
-    const [oldest] = this.#byId.keys()
-    if (oldest !== undefined && this.#byId.size >= this.#max) this.#byId.delete(oldest)
-    this.#byId.set(id, unsaved)
-    const lifeMs = Date.parse(unsaved.session.expiresAt) - Date.parse(unsaved.createdAt)
-    const keepMs = Math.min(Math.max(lifeMs, 0) + this.#keepAfterExpiryMs, MAX_LIFE_MS)
-    setTimeout(() => this.#byId.delete(id), keepMs).unref()
-  }
-
-  /** Stores this checkout now, and returns its row; undefined if nothing of it is unsaved. @throws StoreError */
-  async save(id: string, { checkouts }: Pick<Store, 'checkouts'>): Promise<Checkout | undefined> {
-    const unsaved = this.#byId.get(id)
-    if (unsaved === undefined) return undefined
-    await checkouts.recordRestored(unsaved.checkout, unsaved.createdAt)
-    await checkouts.recordOpen(id, unsaved.session)
-    this.#byId.delete(id)
-    return checkouts.find(id)
+    /** Stores this checkout now, and returns its row; undefined if nothing of it is unsaved. @throws StoreError */
+    async save(id: string, { checkouts }: Pick<Store, 'checkouts'>): Promise<Checkout | undefined> {
+      const unsaved = byId.get(id)
+      if (unsaved === undefined) return undefined
+      await checkouts.recordRestored(unsaved.checkout, unsaved.createdAt)
+      await checkouts.recordOpen(id, unsaved.session)
+      byId.delete(id)
+      return checkouts.find(id)
+    },
   }
 }
+export type UnsavedCheckouts = ReturnType<typeof unsavedCheckouts>

@@ -7,7 +7,7 @@ import { quantityLimits } from '../catalog/product.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { hasCode } from '../errors.ts'
 import { type Cart, makeCart, parseItems } from '../links/cart.ts'
-import { buildLink, lengthBudget, type Signing } from '../links/link-builder.ts'
+import { buildLink, LINK_BUDGETS, type Signing } from '../links/link-builder.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 import { emailButton } from '../pages/stylesheet.ts'
 import { command, type Io, parseTime, processIo, UsageError } from './command.ts'
@@ -184,16 +184,18 @@ function wholeNumber(text: string | undefined, name: string): number | undefined
   return Number(text)
 }
 
-function lengthLine(link: string): string {
-  const { characters, print, campaign, email } = lengthBudget(link)
-  const verdict = print
-    ? 'fits everywhere, QR codes and print too'
-    : campaign
-      ? 'too long for QR codes and print (512); fits SMS and campaigns'
-      : email
-        ? 'too long for SMS and campaigns (1,024); fits email'
-        : 'too long for email (2,048): make it shorter'
-  return `${characters} characters: ${verdict}.`
+/** How long a link is, and where it fits. */
+export function lengthLine({ length }: string): string {
+  const { print, campaign, email } = LINK_BUDGETS
+  const verdict =
+    length <= print
+      ? 'fits everywhere, QR codes and print too'
+      : length <= campaign
+        ? 'too long for QR codes and print (512); fits SMS and campaigns'
+        : length <= email
+          ? 'too long for SMS and campaigns (1,024); fits email'
+          : 'too long for email (2,048): make it shorter'
+  return `${length} characters: ${verdict}.`
 }
 
 const QR_FORMATS: Record<string, (link: string) => string | Uint8Array> = { '.png': qrPng, '.svg': qrSvg }

@@ -1,12 +1,40 @@
 import '../node-version.js'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../config.ts'
+import { formatPermalink } from '../links/cart.ts'
+import { decimalAmount } from '../pages/money.ts'
 import { CHECKOUT_STATES, type Checkout } from '../store/checkout.ts'
-import type { CheckoutFilter } from '../store/checkout-lookups.ts'
+import type { CheckoutFilter, ListedCheckout } from '../store/checkout-lookups.ts'
 import type { Store } from '../store/open-store.ts'
 import { command, type Io, parseSince, processIo, UsageError } from './command.ts'
 import { openForCommand } from './open-services.ts'
-import { COLUMN_NAMES, csvLine, type OrderRow, orderRow, TABLE_HEADING, tableRow } from './order-row.ts'
+
+type Cell = string | number | null
+
+/** `amount_total` and `amount_paid` are cents, `amount` the total in the currency's own unit. */
+const COLUMNS = {
+  checkout_id: ({ id }) => id,
+  state: ({ state }) => state,
+  created_at: ({ createdAt }) => createdAt,
+  completed_at: ({ completedAt }) => completedAt,
+  items: ({ items }) => formatPermalink(items),
+  amount_total: ({ amountTotal }) => amountTotal,
+  amount: ({ amountTotal, currency }) => decimalAmount(amountTotal, currency),
+  currency: ({ currency }) => currency,
+  amount_paid: ({ amountPaid }) => amountPaid,
+  customer_email: ({ customerEmail }) => customerEmail,
+  client_reference_id: ({ clientReferenceId }) => clientReferenceId,
+  session_id: ({ sessionId }) => sessionId,
+  payment_intent_id: ({ paymentIntentId }) => paymentIntentId,
+  announcement: (_, announcement) => announcement?.state ?? null,
+  flags: ({ flags }) => flags.join(' '),
+  failure: ({ failure }, announcement) => announcement?.lastError ?? failure,
+} satisfies Record<string, (checkout: Checkout, announcement: ListedCheckout['announcement']) => Cell>
+
+const COLUMN_NAMES = Object.keys(COLUMNS)
+
+/** One checkout, flat, with its cells in the order of the columns. */
+type OrderRow = Record<string, Cell>
 
 const USAGE = `npm run orders -- [filters] [--json | --csv]
 npm run orders -- --resend CHECKOUT_ID
@@ -78,7 +106,7 @@ async function printCsv(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> {
 }
 
 async function printTable(rows: AsyncIterable<OrderRow>, io: Io): Promise<void> {
-  io.out(TABLE_HEADING)
+  io.out(tableLine(['made', 'state', 'amount', 'announced', 'checkout', 'items']))
   let count = 0
   for await (const row of rows) {
     io.out(tableRow(row))
@@ -94,6 +122,44 @@ async function* orderRows(store: Store, filter: CheckoutFilter): AsyncGenerator<
     for (const listed of page) yield orderRow(listed)
     after = page.length < PAGE_SIZE ? undefined : page.at(-1)?.checkout
   } while (after !== undefined)
+}
+
+/** A checkout and the state of its announcement, for a list. */
+function orderRow({ checkout, announcement }: ListedCheckout): OrderRow {
+  return Object.fromEntries(
+    Object.entries(COLUMNS).map(([name, cell]) => [name, cell(checkout, announcement)]),
+  )
+}
+
+/**
+ * One line of CSV (RFC 4180). A cell that a spreadsheet would run as a formula is quoted with an apostrophe
+ * (OWASP, "CSV Injection"); numbers are written as they are.
+ */
+function csvLine(cells: readonly Cell[]): string {
+  return cells.map(csvCell).join(',')
+}
+
+function csvCell(value: Cell): string {
+  if (typeof value !== 'string') return String(value ?? '')
+  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
+  return /[",\r\n']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+}
+
+/** One line of the table for people. */
+function tableRow(row: OrderRow): string {
+  return tableLine([
+    String(row.created_at).slice(0, 16).replace('T', ' '),
+    row.state,
+    `${row.amount} ${row.currency}`,
+    [row.announcement, row.flags].filter(Boolean).join(' ') || '-',
+    row.checkout_id,
+    row.items,
+  ])
+}
+
+function tableLine(cells: readonly unknown[]): string {
+  const widths = [16, 8, 14, 10, 36, 0]
+  return cells.map((cell, index) => String(cell).padEnd(widths[index] ?? 0)).join('  ')
 }
 
 function stateOf(text: string | undefined) {

@@ -56,17 +56,6 @@ export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRe
   return url.replace(/[._~/-]$/, percent)
 }
 
-/** How many characters a link has, and which of the `LINK_BUDGETS` it keeps. */
-export function lengthBudget(link: string) {
-  const characters = link.length
-  return {
-    characters,
-    print: characters <= LINK_BUDGETS.print,
-    campaign: characters <= LINK_BUDGETS.campaign,
-    email: characters <= LINK_BUDGETS.email,
-  }
-}
-
 function toPairs(
   { email, clientReferenceId, metadata = {}, attribution = {}, continueTo }: BuyerParameters,
   { amount, customerId, userId, expiresAt, uses }: SignedTerms = {},

@@ -113,9 +113,7 @@ export function deliveryService(options: DeliveriesOptions) {
   }
 
   return {
-    start: loop.start,
-    /** Sends what was just written to the outbox. */
-    runNow: loop.runNow,
+    ...loop,
     /** Waits up to two seconds for requests in progress. Unfinished ones are sent again after the restart. */
     async stop() {
       const stopped = loop.stop()

@@ -13,9 +13,10 @@ export const CLAIM_MS = 20_000
 const BATCH = 4
 /**
  * Seconds before an event is processed again: Dots may show a payment only a moment after its event, or a backfill may
- * restore the row later. The last value repeats.
+ * restore the row later. After these, MAX_RETRY_SECONDS.
  */
-const RETRY_SECONDS = [5, 30, 120, 600, 1_800, 3_600]
+const RETRY_SECONDS = [5, 30, 120, 600, 1_800]
+const MAX_RETRY_SECONDS = 3_600
 /** A session that is still open after so many attempts was not paid; the sweep checks it once more when it has expired. */
 const MAX_ATTEMPTS_AT_OPEN_SESSION = 5
 
@@ -80,7 +81,10 @@ export function eventService({ store, dots, settle, log, now }: EventOptions) {
       }
     }
     if (isDone) await store.events.recordDone(event.id)
-    else await store.events.recordRetry(event.id, later(retrySeconds(event.attempts) * 1000))
+    else {
+      const seconds = RETRY_SECONDS[event.attempts - 1] ?? MAX_RETRY_SECONDS
+      await store.events.recordRetry(event.id, later(seconds * 1000))
+    }
   }
 
   return {
@@ -106,9 +110,4 @@ export function eventService({ store, dots, settle, log, now }: EventOptions) {
       }
     },
   }
-}
-
-function retrySeconds(attempts: number): number {
-  const index = Math.min(Math.max(attempts, 1), RETRY_SECONDS.length) - 1
-  return RETRY_SECONDS[index] ?? 3_600
 }

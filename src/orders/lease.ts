@@ -6,7 +6,6 @@ import type { Store } from '../store/open-store.ts'
 
 /** The lease that the service's sweep and `npm run reconcile` share. */
 const SWEEP_LEASE = 'sweep'
-const MINUTE_MS = 60_000
 /**
  * If the holder dies, the others wait for this time at most. A holder renews its lease at each step; the longest step is
  * one page of Dots' list (15 s). If a lease expires while its holder works, the holder stops at its next step.
@@ -62,7 +61,7 @@ export function sweepLease({ store: { leases }, now, callsPerMinute }: LeaseOpti
      * has to stop: `signal` is aborted, or the lease is lost.
      */
     async nextCall(signal: AbortSignal): Promise<boolean> {
-      await sleep(MINUTE_MS / callsPerMinute, undefined, { signal }).catch(() => undefined)
+      await sleep(60_000 / callsPerMinute, undefined, { signal }).catch(() => undefined)
       return !signal.aborted && (await acquire())
     },
 

@@ -19,17 +19,6 @@ interface SettleOptions {
 export type Settle = ReturnType<typeof settleService>
 
 /**
- * `held`: the order is not announced unless a person asks for it, because `FULFILLMENT_URL` is not set, or because it was
- * restored and may have been announced before. No other code decides this.
- */
-function announcementState(
-  { isHeld }: Pick<Checkout, 'isHeld'>,
-  { fulfillment }: Pick<Config, 'fulfillment'>,
-): 'pending' | 'held' {
-  return isHeld || fulfillment === undefined ? 'held' : 'pending'
-}
-
-/**
  * Makes the only function that records the outcome of a session, for the return page, webhooks and the sweep. If it is
  * called twice, or by several processes at the same time, the sale is counted once and one announcement is written, in
  * the same transaction as the completion. `complete` is final, whatever Dots says later.
@@ -50,7 +39,8 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
 
   async function complete(checkout: Checkout, session: Session, log: Log): Promise<void> {
     const completedAt = now().toISOString()
-    const state = announcementState(checkout, config)
+    // The one place that decides it: held is what nobody receives, or what was restored and may have been announced before.
+    const state = checkout.isHeld || config.fulfillment === undefined ? 'held' : 'pending'
     const amountPaid = session.amount_total
     const amountMismatch = amountPaid !== undefined && amountPaid !== checkout.amountTotal
     const result = await checkouts.recordCompletion(checkout.id, {
@@ -65,7 +55,8 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
       announcement: amountMismatch
         ? undefined
         : {
-            id: announcementId(checkout.id),
+            // Always the same for an order, also in a rebuilt database, so that receivers recognise it.
+            id: `order_${checkout.id}`,
             type: COMPLETED,
             body: announcementBody(checkout, session, completedAt),
             state,
@@ -133,14 +124,6 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
 
 function isItsSession({ sessionId }: Checkout, session: Session): boolean {
   return sessionId === null || session.id === undefined || session.id === sessionId
-}
-
-/**
- * The message id of a checkout's announcement. It depends only on the checkout's id, so the same order has the same id
- * after a resend and in a rebuilt database, and receivers can recognise it.
- */
-function announcementId(checkoutId: string): string {
-  return `order_${checkoutId}`
 }
 
 /** The exact body of the announcement. `customer_email` is the email in the paid session. */

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { UnsavedCheckouts } from '../../src/checkout/unsaved-checkouts.ts'
+import { type UnsavedCheckouts, unsavedCheckouts } from '../../src/checkout/unsaved-checkouts.ts'
 import type { Checkout } from '../../src/store/checkout.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { NEW_CHECKOUT } from '../contract/store.ts'
@@ -51,13 +51,13 @@ async function saveAll(unsaved: UnsavedCheckouts, ids: readonly string[]): Promi
 }
 
 test('beyond the maximum the newest clicks are known', async () => {
-  const unsaved = new UnsavedCheckouts({ max: 2 })
+  const unsaved = unsavedCheckouts({ max: 2 })
   for (const id of ['a', 'b', 'c']) unsaved.add(clickOf(id, 60_000))
   expect(await saveAll(unsaved, ['a', 'b', 'c'])).toEqual([undefined, 'b', 'c'])
 })
 
 test('a click is forgotten some time after its session has ended, and no sooner', async () => {
-  const unsaved = new UnsavedCheckouts({ keepAfterExpiryMs: 50 })
+  const unsaved = unsavedCheckouts({ keepAfterExpiryMs: 50 })
   unsaved.add(clickOf('ended', 50))
   unsaved.add(clickOf('alive', 60_000))
   unsaved.add(clickOf('beyond all timers', 100 * 365 * 86_400_000))
@@ -67,7 +67,7 @@ test('a click is forgotten some time after its session has ended, and no sooner'
     'alive',
     'beyond all timers',
   ])
-  const later = new UnsavedCheckouts()
+  const later = unsavedCheckouts()
   later.add(clickOf('just ended', 0))
   await sleep(50)
   expect(await saveAll(later, ['just ended'])).toEqual(['just ended'])

@@ -1,11 +1,22 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { lengthLine } from '../../src/commands/link.ts'
+import { LINK_BUDGETS } from '../../src/links/link-builder.ts'
 import { qrPng, qrSvg } from '../../src/links/qr.ts'
 import { expectUsage, link, linkFolder, SHOP } from './link-run.ts'
 import { run } from './run-command.ts'
 
 describe('what it prints beside the link', () => {
+  test.each([
+    ['print', 'fits everywhere', 'too long for QR codes and print (512)'],
+    ['campaign', 'fits SMS', 'too long for SMS and campaigns (1,024)'],
+    ['email', 'fits email', 'too long for email (2,048)'],
+  ] as const)('a link fits the %s budget up to its last character', (budget, fits, tooLong) => {
+    expect(lengthLine('a'.repeat(LINK_BUDGETS[budget]))).toContain(fits)
+    expect(lengthLine('a'.repeat(LINK_BUDGETS[budget] + 1))).toContain(tooLong)
+  })
+
   test('is the length against the budgets of print, SMS and email', async () => {
     const note = (length: number) => ['--metadata', `a=${'x'.repeat(length)}`]
     for (const [notes, verdict] of [

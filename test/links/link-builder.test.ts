@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { buildLink, LINK_BUDGETS, lengthBudget } from '../../src/links/link-builder.ts'
+import { buildLink } from '../../src/links/link-builder.ts'
 import { queryPairs, readParameters } from '../../src/links/parameters.ts'
 
 const publicUrl = new URL('https://shop.example')
@@ -77,21 +77,13 @@ describe('building a link', () => {
   })
 })
 
-describe('the length of a link', () => {
-  test('is counted in characters, which are all ASCII in a link', () => {
+describe('the link', () => {
+  test('is ASCII, so that characters are bytes', () => {
     const link = buildLink({
       publicUrl,
       items: [{ sku: 'Größe', quantity: 1 }],
       parameters: { metadata: { ä: 'ö' } },
     })
-    expect(lengthBudget(link).characters).toBe(Buffer.byteLength(link))
+    expect(link.length).toBe(Buffer.byteLength(link))
   })
-
-  test.each(['print', 'campaign', 'email'] as const)(
-    'fits the %s budget up to its last character',
-    (budget) => {
-      expect(lengthBudget('a'.repeat(LINK_BUDGETS[budget]))[budget]).toBe(true)
-      expect(lengthBudget('a'.repeat(LINK_BUDGETS[budget] + 1))[budget]).toBe(false)
-    },
-  )
 })
