@@ -99,12 +99,21 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   }
 }
 
-/** A port that was free a moment ago. */
+/** Ports of each worker's own, below those that the system gives out, so that no two tests get the same one. */
+const PORTS_PER_WORKER = 2_000
+const FIRST_PORT = 10_000 + PORTS_PER_WORKER * Number(process.env.VITEST_POOL_ID ?? 0)
+let portsTried = Math.floor(Math.random() * PORTS_PER_WORKER)
+
+/** A port that nobody listens on. */
 export async function freePort(): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>()
-  const probe = createServer().listen(0, '127.0.0.1', () => {
-    const address = probe.address()
-    probe.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0))
-  })
-  return promise
+  for (;;) {
+    portsTried += 1
+    const port = FIRST_PORT + (portsTried % PORTS_PER_WORKER)
+    const probe = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
+    })
+    await new Promise((resolve) => probe.close(resolve))
+    if (isFree) return port
+  }
 }
