@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici'
 import type { Catalog } from './catalog/catalog.ts'
 import { fixedCatalog, openCatalog } from './catalog/live-catalog.ts'
 import { checkoutService } from './checkout/open-checkout.ts'
@@ -24,6 +25,8 @@ export interface ServicesOptions {
   dots?: Partial<DotsClientOptions>
   /** Used instead of the file at CATALOG_PATH, by commands that also work without a valid file. */
   catalog?: Catalog
+  /** Makes what takes the requests to Dots and to receivers instead of network connections, for the simulation. */
+  dispatcher?: () => Dispatcher
 }
 
 export type Services = Awaited<ReturnType<typeof openServices>>
@@ -41,8 +44,9 @@ export async function openServices(config: Config, options: ServicesOptions) {
     ? fixedCatalog(options.catalog, log)
     : opened.adopt(await openCatalog(config.catalogPath, { log, now }), (live) => live.close())
   const store = opened.adopt(await openStore(config.databaseUrl, { now }), (one) => one.close())
-  const dots = opened.adopt(dotsClient({ ...config.dots, ...options.dots, log, now }), (client) =>
-    client.close(),
+  const dots = opened.adopt(
+    dotsClient({ ...config.dots, dispatcher: options.dispatcher?.(), ...options.dots, log, now }),
+    (client) => client.close(),
   )
 
   const deliveries = deliveryService({
@@ -52,6 +56,7 @@ export async function openServices(config: Config, options: ServicesOptions) {
     now,
     everyMs: pace.deliverEveryMs,
     retrySeconds: pace.retrySeconds,
+    dispatcher: options.dispatcher?.(),
   })
   const settle = settleService({ config, catalog, store, deliveries, now })
   const events = eventService({ store, dots, settle, log, now })

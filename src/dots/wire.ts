@@ -25,6 +25,8 @@ export interface WireOptions {
   connectMs?: number
   /** Time from the request to the first byte of the response, and between two parts of the body. */
   firstByteMs?: number
+  /** Takes the requests instead of connections of our own. Closed with the client. */
+  dispatcher?: Dispatcher
 }
 
 export interface WireRequest {
@@ -48,14 +50,16 @@ export function apiWire(options: WireOptions) {
   const { appId, connectMs = CONNECT_MS, firstByteMs = FIRST_BYTE_MS, now = () => new Date() } = options
   const { origin, pathname } = new URL(options.apiUrl)
   const basePath = pathname.replace(/\/+$/, '')
-  const pool = new Pool(origin, {
-    connections: options.maxInFlight,
-    pipelining: 1,
-    connect: { timeout: connectMs },
-    headersTimeout: firstByteMs,
-    bodyTimeout: firstByteMs,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-  })
+  const dispatcher =
+    options.dispatcher ??
+    new Pool(origin, {
+      connections: options.maxInFlight,
+      pipelining: 1,
+      connect: { timeout: connectMs },
+      headersTimeout: firstByteMs,
+      bodyTimeout: firstByteMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    })
   const getHeaders = {
     authorization: `Basic ${Buffer.from(`${options.clientId}:${options.apiKey}`).toString('base64')}`,
     accept: 'application/json',
@@ -70,7 +74,8 @@ export function apiWire(options: WireOptions) {
       let response: RawResponse
       let bytes: Buffer | undefined
       try {
-        response = await pool.request({
+        response = await dispatcher.request({
+          origin,
           method: body === undefined ? 'GET' : 'POST',
           path: basePath + path,
           headers: body === undefined ? getHeaders : postHeaders,
@@ -94,7 +99,7 @@ export function apiWire(options: WireOptions) {
     },
 
     /** Waits for calls in flight, then closes every connection. */
-    close: () => pool.close(),
+    close: () => dispatcher.close(),
   }
 }
 

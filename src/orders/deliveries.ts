@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
-import { Agent, request } from 'undici'
+import { Agent, type Dispatcher, request } from 'undici'
 import type { Config } from '../config.ts'
 import type { Log } from '../errors.ts'
 import type { Store } from '../store/open-store.ts'
@@ -31,6 +31,8 @@ interface DeliveriesOptions {
   everyMs: number
   /** Seconds between the attempts, for tests. */
   retrySeconds?: readonly number[]
+  /** Takes the requests instead of connections of our own. Closed with the service. */
+  dispatcher?: Dispatcher
 }
 
 export type Deliveries = ReturnType<typeof deliveryService>
@@ -45,11 +47,13 @@ export function deliveryService(options: DeliveriesOptions) {
   const { url, secrets } = fulfillment
   // The first secret signs. The others are those that receivers may still accept during a rotation.
   const signer = new Webhook(secrets[0] ?? '')
-  const agent = new Agent({
-    connections: BATCH,
-    headersTimeout: RESPONSE_TIMEOUT_MS,
-    bodyTimeout: RESPONSE_TIMEOUT_MS,
-  })
+  const dispatcher =
+    options.dispatcher ??
+    new Agent({
+      connections: BATCH,
+      headersTimeout: RESPONSE_TIMEOUT_MS,
+      bodyTimeout: RESPONSE_TIMEOUT_MS,
+    })
   const loop = backgroundLoop({ name: 'deliveries', everyMs, log, run: deliverDue })
 
   /** Sends what is due, until nothing is left or `signal` is aborted. @throws StoreError */
@@ -89,7 +93,7 @@ export function deliveryService(options: DeliveriesOptions) {
     const timestamp = now()
     try {
       const response = await request(url, {
-        dispatcher: agent,
+        dispatcher,
         method: 'POST',
         headers: {
           'content-type': 'application/json',
@@ -118,7 +122,7 @@ export function deliveryService(options: DeliveriesOptions) {
     async stop() {
       const stopped = loop.stop()
       await Promise.race([stopped, sleep(LAST_RESPONSES_MS, undefined, { ref: false })])
-      await agent.destroy()
+      await dispatcher.destroy()
       await stopped
     },
   }
