@@ -2,17 +2,20 @@
 FROM node:26.10-slim
 
 ENV NODE_ENV=production
+# Without bounds the heap grows with the memory of the machine: see docs/operating.md, "Memory".
+ENV NODE_OPTIONS="--max-old-space-size=256 --max-semi-space-size=8"
 WORKDIR /app
 
 # Dependencies first: a change in the sources does not install them again.
-COPY package.json package-lock.json ./
+# Modes are set here: a clone that was made under another umask has files that only its owner may read.
+COPY --chmod=0644 package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && npm cache clean --force
 
-COPY catalog.schema.json ./
-COPY src ./src
+COPY --chmod=0644 catalog.schema.json ./
+COPY --chmod=0755 src ./src
 
 # The program belongs to root; the user "node", who runs it, can write to the data folder only.
-RUN mkdir data && chown node:node data
+RUN install -d -o node -g node -m 0700 data
 VOLUME /app/data
 USER node
 
@@ -20,5 +23,5 @@ EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 
-# Without a shell or npm in between, signals reach the service itself. catalog.json is mounted, see docker-compose.yml.
+# Without a shell or npm in between, signals reach the service itself. The catalog is mounted, see docker-compose.yml.
 CMD ["node", "src/server.ts"]

@@ -1,21 +1,18 @@
 import fastifyEnv from '@fastify/env'
 import Fastify, { type FastifyInstance } from 'fastify'
-import type { DestinationStream } from 'pino'
 import { returnRoutes } from './checkout/return-routes.ts'
 import { checkoutRoutes } from './checkout/routes.ts'
-import {
-  type Config,
-  configError,
-  configOf,
-  type EnvironmentOptions,
-  envOptions,
-  readEnvironment,
-} from './config.ts'
+import { type Config, configError, configOf, envOptions } from './config.ts'
+import { type EnvironmentOptions, readEnvironment } from './environment.ts'
 import { browserIds } from './http/browser-id.ts'
+import { clientIps } from './http/client-ip.ts'
 import { errorHandler } from './http/error-handler.ts'
 import { securityHeaders } from './http/headers.ts'
 import { healthRoutes } from './http/health.ts'
+import { knownPaths } from './http/known-paths.ts'
 import { limits } from './http/limits.ts'
+import { listeners } from './http/listeners.ts'
+import { type LogOutput, stdoutLog } from './http/log-output.ts'
 import { makeLogger, requestLogging } from './http/logging.ts'
 import { requestChecks, serverOptions } from './http/server-options.ts'
 import { draining } from './http/shutdown.ts'
@@ -26,7 +23,7 @@ import { shopRoutes } from './shop/routes.ts'
 
 export interface AppOptions extends Omit<ServicesOptions, 'log' | 'catalog'>, EnvironmentOptions {
   /** Where the log goes instead of stdout. */
-  logDestination?: DestinationStream
+  logDestination?: LogOutput
 }
 
 export interface App {
@@ -40,7 +37,8 @@ export interface App {
  * @throws ConfigError, CatalogError, StoreError if the service cannot start with them; everything is closed again.
  */
 export async function buildApp(environment: NodeJS.ProcessEnv, options: AppOptions = {}): Promise<App> {
-  const log = await makeLogger('info', options.logDestination)
+  const output = options.logDestination ?? (await stdoutLog())
+  const log = await makeLogger('info', output)
   // The app has to exist before its settings can be read, because its first plugin reads them.
   let config: Config | undefined
   const app = Fastify(serverOptions({ log, trustsProxy: (ip) => config?.trustsProxy(ip) ?? false }))
@@ -50,7 +48,10 @@ export async function buildApp(environment: NodeJS.ProcessEnv, options: AppOptio
     const services = await openServices(config, { ...options, log: app.log })
     // First, so that a process which is stopping says so before it waits for its jobs.
     await app.register(draining)
-    app.addHook('onListen', async () => services.jobs.start())
+    app.addHook('onListen', async () => {
+      services.dots.start()
+      services.jobs.start()
+    })
     app.addHook('preClose', () => services.stop())
     app.addHook('onClose', () => services.close())
 
@@ -59,10 +60,13 @@ export async function buildApp(environment: NodeJS.ProcessEnv, options: AppOptio
     await app.register(requestLogging)
     await app.register(securityHeaders, { https, allowHttpCheckout: dots.allowHttpCheckout })
     await app.register(errorHandler, { shop })
+    await app.register(knownPaths)
+    await app.register(clientIps, { trustsProxy })
+    await app.register(listeners, { host: config.host })
     await app.register(limits, { rateLimit, trustsProxy })
     await app.register(requestChecks)
     await app.register(browserIds, { https })
-    await app.register(healthRoutes, services)
+    await app.register(healthRoutes, { ...services, log: output })
     await app.register(shopRoutes, services)
     await app.register(checkoutRoutes, services)
     await app.register(returnRoutes, services)

@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { parseEnv } from 'node:util'
 import { compile } from '@fastify/proxy-addr'
 import { type EnvSchemaOpt, envSchema } from 'env-schema'
-import { ConfigSchema, commaList, type Settings } from './settings.ts'
+import type { OutgoingProxy } from './dispatcher.ts'
+import { type EnvironmentOptions, readEnvironment, usesProxy } from './environment.ts'
+import { ConfigSchema, commaList, MIN_SECRET_LENGTH, type Settings } from './settings.ts'
 import { isLoopbackHost, webUrl } from './web-url.ts'
 
-/** With one signed link, shorter secrets can be guessed offline by brute force. */
-const MIN_SECRET_LENGTH = 16
 /** Bytes that a symmetric key should have at least (Standard Webhooks, "Signature scheme"). */
 const MIN_WEBHOOK_KEY_BYTES = 24
 
@@ -20,61 +18,6 @@ export class ConfigError extends Error {
     super(`The configuration is invalid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
     this.problems = problems
   }
-}
-
-export interface EnvironmentOptions {
-  /** A file of `NAME=value` lines that fills what the environment leaves open. It may be absent. */
-  dotenvPath?: string
-  /** Values for settings that are absent and not needed. */
-  fallbacks?: Readonly<Record<string, string>>
-}
-
-/**
- * The settings as texts, before validation: the environment wins over `.env`, an empty or blank value counts as absent,
- * and secrets are read from their files. Never throws: what cannot be read is in `problems`, a sentence for each setting
- * or for the `.env` file, by its name.
- */
-export function readEnvironment(
-  environment: NodeJS.ProcessEnv,
-  { dotenvPath, fallbacks = {} }: EnvironmentOptions = {},
-) {
-  const problems = new Map<string, string>()
-  let dotenv = ''
-  try {
-    if (dotenvPath !== undefined) dotenv = readFileSync(dotenvPath, 'utf8')
-  } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    if (!isMissing)
-      problems.set(`${dotenvPath}`, `${dotenvPath} exists but cannot be read: check its permissions.`)
-  }
-  const texts = { ...withoutBlank(parseEnv(dotenv)), ...withoutBlank(environment) }
-  for (const [name, value] of Object.entries(fallbacks)) {
-    if (texts[`${name}_FILE`] === undefined) texts[name] ??= value
-  }
-  for (const [name, setting] of Object.entries(ConfigSchema.properties)) {
-    const problem = 'file' in setting && readSecretFile(texts, name)
-    if (problem) problems.set(name, problem)
-  }
-  return { texts, problems }
-}
-
-function withoutBlank(texts: NodeJS.Dict<string>): NodeJS.Dict<string> {
-  return Object.fromEntries(Object.entries(texts).filter(([, value]) => value?.trim()))
-}
-
-/** Replaces `NAME_FILE` by what the file holds, without the line break at its end; returns what is wrong with it. */
-function readSecretFile(texts: NodeJS.Dict<string>, name: string): string | undefined {
-  const path = texts[`${name}_FILE`]
-  if (path === undefined) return undefined
-  if (texts[name] !== undefined) return `${name} and ${name}_FILE are both set: keep one of them.`
-  // It counts as set even if the file cannot be read, so that the setting it requires is checked as well.
-  texts[name] = ''
-  try {
-    texts[name] = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '')
-  } catch {
-    return `${name}_FILE names a file that cannot be read: check the path and its permissions.`
-  }
-  return texts[name].trim() === '' ? `${name}_FILE names an empty file: write the secret into it.` : undefined
 }
 
 type Ajv = Exclude<NonNullable<EnvSchemaOpt['ajv']>, { customOptions: unknown }>
@@ -94,7 +37,7 @@ export function envOptions(texts: NodeJS.Dict<string>) {
 }
 
 function withOurKeywords(ajv: Ajv): Ajv {
-  return ajv.addVocabulary(['rule', 'file']).addKeyword({
+  return ajv.addVocabulary(['rule', 'file', 'url']).addKeyword({
     keyword: 'check',
     validate: (check: (text: string) => boolean, value: string) => check(value),
   })
@@ -161,6 +104,7 @@ export type Config = ReturnType<typeof configOf>
 export function configOf(settings: Settings) {
   const apiUrl = new URL(settings.DOTS_API_URL)
   const trusts = compile([...commaList(settings.TRUST_PROXY)])
+  const hasProxy = Boolean(settings.HTTPS_PROXY ?? settings.HTTP_PROXY)
   return Object.freeze({
     dots: Object.freeze({
       /** Base without a trailing slash; `/v2/...` is appended. */
@@ -200,20 +144,29 @@ export function configOf(settings: Settings) {
     fulfillment: settings.FULFILLMENT_URL
       ? Object.freeze({ url: settings.FULFILLMENT_URL, secrets: commaList(settings.FULFILLMENT_SECRET) })
       : undefined,
+    /** Undefined: all servers are reached directly. */
+    proxy:
+      hasProxy && usesProxy(settings)
+        ? Object.freeze<OutgoingProxy>({
+            httpProxy: settings.HTTP_PROXY ?? '',
+            httpsProxy: settings.HTTPS_PROXY ?? '',
+            noProxy: settings.NO_PROXY ?? '',
+          })
+        : undefined,
+    isProxyIgnored: hasProxy && !usesProxy(settings),
     logLevel: settings.LOG_LEVEL,
   })
 }
 
 /** Warnings about settings that are valid but weak, missing or without effect: a sentence each, without any value. */
-export function configWarnings({ dots, linkSigningSecrets, adminToken, fulfillment }: Config) {
-  const isShort = (secret: string) => secret.length < MIN_SECRET_LENGTH
+export function configWarnings(config: Config) {
+  const { dots, adminToken, fulfillment } = config
   const hasShortKey = (secret: string) =>
     Buffer.from(secret.replace('whsec_', ''), 'base64').length < MIN_WEBHOOK_KEY_BYTES
   const weak = (name: string, advice: string) => ({
     event: 'config.secret.weak',
     message: `${name} is weak: ${advice}`,
   })
-  const characters = `should have ${MIN_SECRET_LENGTH} characters or more`
   const bytes = `the key after whsec_ should have ${MIN_WEBHOOK_KEY_BYTES} bytes or more`
   return [
     dots.webhookSecrets.length === 0 && {
@@ -221,13 +174,22 @@ export function configWarnings({ dots, linkSigningSecrets, adminToken, fulfillme
       message:
         'DOTS_WEBHOOK_SECRET is not set: a payment is found when the buyer returns, or by the sweep up to three hours later',
     },
-    linkSigningSecrets.some(isShort) && weak('LINK_SIGNING_SECRET', `each secret ${characters}`),
+    fulfillment === undefined && {
+      event: 'config.fulfillment.off',
+      message: 'FULFILLMENT_URL is not set: nobody is told of sales; `npm run orders` lists them',
+    },
     dots.webhookSecrets.some(hasShortKey) && weak('DOTS_WEBHOOK_SECRET', bytes),
     fulfillment?.secrets.some(hasShortKey) && weak('FULFILLMENT_SECRET', bytes),
+    config.isProxyIgnored && {
+      event: 'config.proxy.ignored',
+      message: 'HTTPS_PROXY or HTTP_PROXY is set and not used: set NODE_USE_ENV_PROXY=1 to use it',
+    },
     adminToken && {
       event: 'config.admin.off',
       message: 'ADMIN_TOKEN has no effect: /admin and /metrics are not in this version',
     },
-    adminToken && isShort(adminToken) && weak('ADMIN_TOKEN', `it ${characters}`),
+    adminToken &&
+      adminToken.length < MIN_SECRET_LENGTH &&
+      weak('ADMIN_TOKEN', `it should have ${MIN_SECRET_LENGTH} characters or more`),
   ].filter((warning) => typeof warning === 'object')
 }

@@ -14,7 +14,7 @@ const SANDBOX_PORT = 4010
 
 /** The service beside a Dots sandbox, without an account or settings. What it stores is deleted when it stops. */
 async function main(): Promise<void> {
-  const { PORT, CATALOG_PATH } = process.env
+  const { PORT, CATALOG_PATH, MERCHANT_NAME, SUPPORT_EMAIL, ACCENT_COLOR, LOGO_URL } = process.env
   const wanted = PORT || DEFAULT_PORT
   if (!/^\d{1,5}$/.test(wanted) || Number(wanted) > 65_535) throw new Error('PORT must be a port number.')
   const folder = mkdtempSync(join(tmpdir(), 'dots-buy-links-demo-'))
@@ -34,7 +34,10 @@ async function main(): Promise<void> {
       PORT: String(port),
       HOST: '127.0.0.1',
       DATABASE_URL: `sqlite:${join(folder, 'demo.db')}`,
-      MERCHANT_NAME: 'Demo shop',
+      MERCHANT_NAME: MERCHANT_NAME || 'Demo shop',
+      SUPPORT_EMAIL,
+      ACCENT_COLOR,
+      LOGO_URL,
       LOG_LEVEL: 'warn',
     })
     const { config, catalog, dots } = services

@@ -12,6 +12,8 @@ interface ErrorKind {
   readonly retry?: boolean
   /** Dots is down or overloaded: the failure counts towards the circuit breaker. */
   readonly outage?: boolean
+  /** The answer did not come from Dots, so it says nothing about the health of Dots. */
+  readonly isForeign?: boolean
   /** The call may have made a session all the same, so the sweep has to look for it. */
   readonly sessionMayExist?: boolean
   /** `Retry-After`, in seconds, where the error itself has none. */
@@ -59,7 +61,7 @@ const ERROR_KINDS = {
 
   /** Nothing was sent: connection refused, name not found, connect timeout. */
   'dots-unreachable': DOWN,
-  'dots-certificate-rejected': BROKEN,
+  'dots-certificate-rejected': { ...BROKEN, isForeign: true },
   'dots-timeout': { ...DOWN, sessionMayExist: true },
   /** The connection ended before the whole answer had come. */
   'dots-connection-lost': { ...DOWN, sessionMayExist: true },
@@ -74,10 +76,15 @@ const ERROR_KINDS = {
   'dots-breaker-open': PASSING,
   /** Not called: there was no slot among the calls in flight before the deadline. */
   'dots-queue-full': PASSING,
-  /** 401 or 403: the merchant's key is wrong or blocked. */
+  /** 401, or 403 with JSON: the merchant's key is wrong or blocked. */
   'dots-credentials-refused': BROKEN,
+  /** 403 without JSON: a firewall in front of Dots, which knows no credentials. */
+  'dots-blocked': { ...BROKEN, isForeign: true },
+  /** 404 or 405 for a URL that every API of Dots has: DOTS_API_URL is wrong. */
+  'dots-wrong-address': BROKEN,
   /** Any other refusal (400, 422, a redirect): our fault or the catalog's, so a retry does not help. */
   'dots-request-refused': BROKEN,
+  /** 404 for one session. */
   'dots-not-found': BROKEN,
   /** Status 2xx with a body of no use: not JSON, too large, without what a redirect needs. */
   'dots-invalid-response': { ...BROKEN, sessionMayExist: true },
@@ -95,13 +102,15 @@ export interface ErrorParams {
   /** How many units one order may hold. */
   minimum?: number
   maximum?: number
+  /** The products that the page leads to. */
+  products?: readonly { name: string; path: string }[]
 }
 
 interface AppErrorOptions extends Pick<ErrorKind, 'sessionMayExist' | 'retryAfterSeconds'> {
   params?: ErrorParams
   /** What caused it. It never reaches a page. */
   cause?: unknown
-  /** Seconds for which Dots requested no calls at all. */
+  /** Seconds for which Dots requested no calls. */
   pauseSeconds?: number
   /** For the log line: never a secret, an email or a query. */
   details?: Record<string, unknown>
@@ -118,6 +127,7 @@ export class AppError extends Error {
   /** True if any attempt of the call may have created a session, even if a later attempt was refused. */
   sessionMayExist: boolean
   readonly details: Record<string, unknown>
+  logLevel: NonNullable<ErrorKind['log']>
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
     super(code, { cause: options.cause })
@@ -128,14 +138,11 @@ export class AppError extends Error {
     this.pauseSeconds = options.pauseSeconds
     this.sessionMayExist = options.sessionMayExist ?? this.kind.sessionMayExist ?? false
     this.details = options.details ?? {}
+    this.logLevel = this.kind.log ?? (this.status >= 500 ? 'warn' : 'info')
   }
 
   get status(): number {
     return this.kind.status
-  }
-
-  get logLevel() {
-    return this.kind.log ?? (this.status >= 500 ? 'warn' : 'info')
   }
 }
 

@@ -4,7 +4,7 @@ const MIN_MAJOR = 26
 if (Number(process.versions.node.split('.')[0]) < MIN_MAJOR) {
   process.stderr.write(
     `This needs Node ${MIN_MAJOR} or newer, and this is Node ${process.versions.node}: ` +
-      'run "npm install", then use the npm scripts ("npm start", "npm run …"), which bring their own Node.\n',
+      'run "npm ci --ignore-scripts=false", which installs the right one, then use the npm scripts ("npm start", "npm run …").\n',
   )
   process.exit(1)
 }

@@ -25,6 +25,8 @@ export interface ServicesOptions {
   dots?: Partial<DotsClientOptions>
   /** Used instead of the file at CATALOG_PATH, by commands that also work without a valid file. */
   catalog?: Catalog
+  /** The database is not created where there is none, for commands that only read. */
+  databaseMustExist?: boolean
   /** Makes what takes the requests to Dots and to receivers instead of network connections, for the simulation. */
   dispatcher?: () => Dispatcher
 }
@@ -43,14 +45,25 @@ export async function openServices(config: Config, options: ServicesOptions) {
   const catalog = options.catalog
     ? fixedCatalog(options.catalog, log)
     : opened.adopt(await openCatalog(config.catalogPath, { log, now }), (live) => live.close())
-  const store = opened.adopt(await openStore(config.databaseUrl, { now }), (one) => one.close())
+  const store = opened.adopt(
+    await openStore(config.databaseUrl, { now, mustExist: options.databaseMustExist }),
+    (one) => one.close(),
+  )
   const dots = opened.adopt(
-    dotsClient({ ...config.dots, dispatcher: options.dispatcher?.(), ...options.dots, log, now }),
+    dotsClient({
+      ...config.dots,
+      proxy: config.proxy,
+      dispatcher: options.dispatcher?.(),
+      ...options.dots,
+      log,
+      now,
+    }),
     (client) => client.close(),
   )
 
   const deliveries = deliveryService({
     fulfillment: config.fulfillment,
+    proxy: config.proxy,
     store,
     log,
     now,
@@ -66,7 +79,7 @@ export async function openServices(config: Config, options: ServicesOptions) {
   const jobs = backgroundJobs({ deliveries, events, sweep, log, pace })
 
   const unsaved = unsavedCheckouts()
-  const status = statusService({ dots, store, settle, unsaved })
+  const status = statusService({ dots, store, settle, unsaved, clock: options.dots?.clock })
   const checkout = checkoutService({ config, dots, store, status, unsaved, now })
 
   const owned = opened.move()

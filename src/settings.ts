@@ -12,6 +12,8 @@ interface SettingOptions {
   check?: (text: string) => boolean
   /** It may also be given as a file: `NAME_FILE=/run/secrets/x`. */
   file?: true
+  /** An address on the web, where a user name and a password would be ignored, or shown to buyers. */
+  url?: true
 }
 
 /** `rule` is the end of the sentence that tells a person what the setting must be; it starts with the setting's name. */
@@ -22,13 +24,22 @@ const integer = (minimum: number, maximum: number, byDefault: number, unit = '')
   return Type.Integer({ minimum, maximum, default: byDefault, rule })
 }
 
+export const DEFAULT_CATALOG_PATH = 'catalog.json'
 const URL_RULE = 'must be an https:// URL (http:// only on this machine).'
-const ANY_URL = { check: (url: string) => webUrl(url) !== undefined }
+const ANY_URL = { check: (url: string) => webUrl(url) !== undefined, url: true } as const
 const NETWORKS_RULE =
   'must list networks such as 10.0.0.0/8 or 192.0.2.7, separated by commas (never "true" or a count).'
 const SECRETS_RULE = 'must be one `whsec_…` secret, or several separated by commas, the signing one first.'
 const WEBHOOK_SECRET = /^whsec_(?=.)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}={0,2})?$/
 const SECRETS: SettingOptions = { check: eachOf((entry) => WEBHOOK_SECRET.test(entry)), file: true }
+export const PROXY_RULE = 'must be the URL of a proxy, such as http://proxy.example:3128.'
+/** With one signed link, shorter secrets can be guessed offline by brute force. */
+export const MIN_SECRET_LENGTH = 16
+const isLongEnough = (secret: string) => Array.from(secret).length >= MIN_SECRET_LENGTH
+/** Blanks, quotes, a host, `file:` and options would be a part of the path: the name of another, empty database. */
+const DATABASE_URL = /^sqlite:(?::memory:|(?!\/\/|file:|[\s:"'])[^?\p{Cc}]*[^?\p{Cc}\s])$/u
+const DATABASE_RULE =
+  'must be sqlite:PATH, where PATH is plain: no // or blanks before it, no quotes, no ?options (this version has no PostgreSQL store yet).'
 const PRINTABLE = '^[\\x21-\\x7e]+$'
 
 /** The one list of settings, by their names in the environment. `.env.example` explains each of them. */
@@ -41,6 +52,7 @@ export const ConfigSchema = Type.Object(
     DOTS_API_KEY: text('must be the API key of your Dots app, one word.', { pattern: '^\\S+$', file: true }),
     DOTS_API_URL: text('must be an https:// URL without a query (http:// only on this machine).', {
       check: (url) => webUrl(url)?.search === '' && webUrl(url)?.hash === '',
+      url: true,
       default: 'https://api.dots.dev/api',
     }),
     DOTS_MAX_IN_FLIGHT: integer(1, 10_000, 128),
@@ -48,12 +60,13 @@ export const ConfigSchema = Type.Object(
     DOTS_WEBHOOK_SECRET: optional(SECRETS_RULE, SECRETS),
     PUBLIC_URL: optional("must be the shop's https:// URL, without a path (http:// only on this machine).", {
       check: (url) => webUrl(url)?.href === `${webUrl(url)?.origin}/`,
+      url: true,
     }),
     HOST: text('must be the IP address or host name to listen on.', { default: '0.0.0.0' }),
     PORT: integer(0, 65_535, 3000),
-    CATALOG_PATH: text('must be the path of the catalog file.', { default: 'catalog.json' }),
-    DATABASE_URL: text('must be sqlite:PATH (this version has no PostgreSQL store yet).', {
-      pattern: '^sqlite:.+',
+    CATALOG_PATH: text('must be the path of the catalog file.', { default: DEFAULT_CATALOG_PATH }),
+    DATABASE_URL: text(DATABASE_RULE, {
+      check: (url) => DATABASE_URL.test(url),
       default: 'sqlite:data/buy-links.db',
       file: true,
     }),
@@ -71,11 +84,8 @@ export const ConfigSchema = Type.Object(
       check: eachOf((host) => /^[^*/\\?#@\s]+$/.test(host) && URL.canParse(`https://${host}`)),
     }),
     LINK_SIGNING_SECRET: optional(
-      'must list one or several secrets, separated by commas, the signing one first.',
-      {
-        check: eachOf(() => true),
-        file: true,
-      },
+      `must list one or several secrets of ${MIN_SECRET_LENGTH} characters or more, separated by commas, the signing one first.`,
+      { check: eachOf(isLongEnough), file: true },
     ),
     LINK_PROTECTION: Type.Enum(['standard', 'confirm'], {
       rule: 'must be "standard" or "confirm".',
@@ -84,6 +94,11 @@ export const ConfigSchema = Type.Object(
     ADMIN_TOKEN: optional('must be one word of printable ASCII.', { pattern: PRINTABLE, file: true }),
     FULFILLMENT_URL: optional(URL_RULE, ANY_URL),
     FULFILLMENT_SECRET: optional(SECRETS_RULE, SECRETS),
+    // What is wrong with them is found in `readEnvironment`, since they are used only with NODE_USE_ENV_PROXY.
+    HTTPS_PROXY: optional(PROXY_RULE, {}),
+    HTTP_PROXY: optional(PROXY_RULE, {}),
+    NO_PROXY: optional('must list host names, separated by commas.', {}),
+    NODE_USE_ENV_PROXY: optional('must be 1, or absent.', {}),
     MERCHANT_NAME: text('must be at most 100 characters.', { maxLength: 100, default: 'Shop' }),
     SUPPORT_EMAIL: optional('must be an email address.', { pattern: '^[^\\s@<>]+@[^\\s@<>]+$' }),
     ACCENT_COLOR: optional('must be a colour such as #0a7d5a.', { pattern: '^#[0-9a-fA-F]{6}$' }),

@@ -5,6 +5,7 @@ const keyOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 'k').toString('bas
 const STRONG = {
   DOTS_CLIENT_ID: 'client',
   DOTS_API_KEY: 'key',
+  PUBLIC_URL: 'https://buy.shop.example',
   DOTS_WEBHOOK_SECRET: keyOf(24),
   LINK_SIGNING_SECRET: 'sixteen-letters!',
   FULFILLMENT_URL: 'https://shop.example/orders',
@@ -29,9 +30,16 @@ test('a missing webhook secret is reported, with how payments are found without 
   ])
 })
 
+test('the start says that nobody is told of sales where there is no address for them', () => {
+  expect(warningsOf({ FULFILLMENT_URL: '', FULFILLMENT_SECRET: '' })).toEqual([
+    {
+      event: 'config.fulfillment.off',
+      message: expect.stringMatching(/^FULFILLMENT_URL is not set: nobody is told of sales/),
+    },
+  ])
+})
+
 test.each([
-  ['LINK_SIGNING_SECRET', 'fifteen-letters'],
-  ['LINK_SIGNING_SECRET', `${STRONG.LINK_SIGNING_SECRET},fifteen-letters`],
   ['DOTS_WEBHOOK_SECRET', keyOf(23)],
   ['DOTS_WEBHOOK_SECRET', `${keyOf(32)},${keyOf(23)}`],
   ['FULFILLMENT_SECRET', keyOf(23)],

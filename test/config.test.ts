@@ -4,18 +4,11 @@ import { join } from 'node:path'
 import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  type Config,
-  ConfigError,
-  configError,
-  configOf,
-  envOptions,
-  loadConfig,
-  readEnvironment,
-} from '../src/config.ts'
+import { type Config, ConfigError, configError, configOf, envOptions, loadConfig } from '../src/config.ts'
+import { readEnvironment } from '../src/environment.ts'
 import type { Settings } from '../src/settings.ts'
 
-const REQUIRED = { DOTS_CLIENT_ID: 'client', DOTS_API_KEY: 'key' }
+const REQUIRED = { DOTS_CLIENT_ID: 'client', DOTS_API_KEY: 'key', PUBLIC_URL: 'https://buy.shop.example' }
 const WEBHOOK_SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes, yes').toString('base64')}`
 
 let folder: string
@@ -48,7 +41,7 @@ function file(name: string, text: string): string {
   return path
 }
 
-test('with only the credentials set, everything else has its documented default', () => {
+test('with only what is required set, everything else has its documented default', () => {
   const { trustsProxy, ...config } = load()
   expect(config).toEqual({
     dots: {
@@ -67,11 +60,12 @@ test('with only the credentials set, everything else has its documented default'
     databaseUrl: 'sqlite:data/buy-links.db',
     rateLimit: { max: 60, windowSeconds: 60 },
     checkoutExpiresIn: 10_799,
+    isProxyIgnored: false,
     linkSigningSecrets: [],
     linkProtection: 'standard',
     adminToken: undefined,
     fulfillment: undefined,
-    shop: { name: 'Shop', publicUrl: 'http://localhost:3000' },
+    shop: { name: 'Shop', publicUrl: 'https://buy.shop.example' },
     logLevel: 'info',
   })
   expect(trustsProxy('127.0.0.1')).toBe(false)
@@ -93,6 +87,7 @@ test('all problems are reported at once, one sentence each', () => {
     'FULFILLMENT_SECRET',
     'LOG_LEVEL',
     'PORT',
+    'PUBLIC_URL',
   ])
 })
 
@@ -114,6 +109,32 @@ test('an empty value counts as absent, for what is required and for what has a d
     expect.stringMatching(/^DOTS_API_KEY is required/),
   ])
 })
+
+test('blanks around a value do not count, nor the CR of a line that ends in CR LF', () => {
+  const config = load({ PORT: ' 8080 ', DATABASE_URL: 'sqlite:/x/shop.db\r', DOTS_API_KEY: ' key-2\t' })
+  expect([config.port, config.databaseUrl, config.dots.apiKey]).toEqual([8080, 'sqlite:/x/shop.db', 'key-2'])
+})
+
+test('PUBLIC_URL is http://localhost:PORT beside a Dots on this machine, and required beside any other', () => {
+  const local = { PUBLIC_URL: '', PORT: '8080', DOTS_API_URL: 'http://127.0.0.1:4010/api' }
+  expect(load(local).shop.publicUrl).toBe('http://localhost:8080')
+  for (const DOTS_API_URL of ['', 'https://pls.senddotssandbox.com/api', 'https://127.0.0.1.example']) {
+    const problems = problemsOf({ ...REQUIRED, ...local, DOTS_API_URL })
+    expect(problems).toEqual([expect.stringMatching(/^PUBLIC_URL is required/)])
+  }
+})
+
+test.each(['DOTS_API_URL', 'FULFILLMENT_URL', 'LOGO_URL', 'PUBLIC_URL'])(
+  'a user name or a password in %s is refused as such',
+  (name) => {
+    for (const login of ['user:pass', 'user', ':pass']) {
+      const settings = { ...REQUIRED, [name]: `https://${login}@erp.example/hook` }
+      const problem = problemsOf(settings).find((one) => one.startsWith(`${name} has`))
+      expect(problem).toMatch(/ has a user name or a password in it, which do not belong there/)
+      expect(problem).not.toContain('pass@')
+    }
+  },
+)
 
 test('environment variables that are not settings are ignored', () => {
   expect(load({ HOME: '/root', npm_config_x: 'y' })).toEqual({ ...load(), trustsProxy: expect.any(Function) })
@@ -155,7 +176,7 @@ describe('secrets from files', () => {
     ['DOTS_API_KEY', 'key-2', ({ dots }) => dots.apiKey],
     ['DOTS_WEBHOOK_SECRET', WEBHOOK_SECRET, ({ dots }) => dots.webhookSecrets.join()],
     ['DATABASE_URL', 'sqlite:other.db', ({ databaseUrl }) => databaseUrl],
-    ['LINK_SIGNING_SECRET', 'signing', ({ linkSigningSecrets }) => linkSigningSecrets.join()],
+    ['LINK_SIGNING_SECRET', 'signing-secret-16', ({ linkSigningSecrets }) => linkSigningSecrets.join()],
     ['ADMIN_TOKEN', 'token', ({ adminToken }) => adminToken],
     ['FULFILLMENT_SECRET', WEBHOOK_SECRET, ({ fulfillment }) => fulfillment?.secrets.join()],
   ]
@@ -170,10 +191,14 @@ describe('secrets from files', () => {
     expect(read(loadConfig({ ...others(name), [`${name}_FILE`]: path }))).toBe(secret)
   })
 
-  test('a line break as Windows writes it goes too, spaces stay', () => {
-    const path = file('crlf', ' signing secret \r\n')
+  test('a line break as Windows writes it goes too, and spaces around the secret', () => {
+    const path = file('crlf', ' a signing secret \r\n')
     const { linkSigningSecrets } = load({ LINK_SIGNING_SECRET_FILE: path })
-    expect(linkSigningSecrets).toEqual(['signing secret'])
+    expect(linkSigningSecrets).toEqual(['a signing secret'])
+  })
+
+  test('a byte order mark in front of the secret does not count', () => {
+    expect(load({ ADMIN_TOKEN_FILE: file('bom', '\ufefftoken\n') }).adminToken).toBe('token')
   })
 
   test.each(SECRETS)('%s given twice, missing or empty is one problem', (name, secret) => {
@@ -215,10 +240,11 @@ describe('secrets from files', () => {
       REDIS_URL: 'http://me:hunter2@redis',
       ADMIN_TOKEN: 'hunter2 d',
       FULFILLMENT_SECRET: 'hunter2-e',
+      FULFILLMENT_URL: 'https://me:hunter2@erp.example/',
       PORT: 'hunter2',
     }
     const error = errorOf(settings)
-    expect(error.problems).toHaveLength(9)
+    expect(error.problems).toHaveLength(10)
     expect(JSON.stringify([error.message, error.stack, error.problems, error.cause ?? null])).not.toContain(
       'hunter2',
     )
@@ -231,7 +257,10 @@ describe('.env', () => {
       'one.env',
       'DOTS_CLIENT_ID=from-file\nDOTS_API_KEY="quoted"\nPORT=4000\nACCENT_COLOR="#123456" # a remark\n',
     )
-    const config = loadConfig({ PORT: '5000', DOTS_API_KEY: '' }, { dotenvPath })
+    const config = loadConfig(
+      { PORT: '5000', DOTS_API_KEY: '', PUBLIC_URL: REQUIRED.PUBLIC_URL },
+      { dotenvPath },
+    )
     expect(config.dots).toMatchObject({ clientId: 'from-file', apiKey: 'quoted' })
     expect(config.port).toBe(5000)
     expect(config.shop.accentColor).toBe('#123456')
@@ -239,6 +268,29 @@ describe('.env', () => {
 
   test('it may be absent', () => {
     expect(loadConfig(REQUIRED, { dotenvPath: join(folder, 'none.env') }).port).toBe(3000)
+  })
+
+  const text = 'DOTS_CLIENT_ID=from-file\r\nDOTS_API_KEY=key\r\nPUBLIC_URL=https://buy.shop.example\r\n'
+
+  test('a byte order mark in front of it does not count', () => {
+    const dotenvPath = file('bom.env', `\ufeff${text}`)
+    expect(loadConfig({}, { dotenvPath }).dots).toMatchObject({ clientId: 'from-file', apiKey: 'key' })
+  })
+
+  test.each([
+    ['UTF-16 little-endian', Buffer.from(`\ufeff${text}`, 'utf16le'), 'is saved as UTF-16'],
+    ['UTF-16 big-endian', Buffer.from(`\ufeff${text}`, 'utf16le').swap16(), 'is saved as UTF-16'],
+    ['UTF-16 without a mark', Buffer.from(text, 'utf16le'), 'holds a NUL character'],
+    ['a NUL', Buffer.from(`${text}PORT=\0`), 'holds a NUL character'],
+    ['Latin-1', Buffer.from(`${text}MERCHANT_NAME=K\xe4se`, 'latin1'), 'holds bytes that are not UTF-8'],
+  ])('%s in it is a problem that names the file', (name, bytes, problem) => {
+    const dotenvPath = join(folder, `${name}.env`)
+    writeFileSync(dotenvPath, bytes)
+    expect(problemsOf(REQUIRED, dotenvPath)).toEqual([expect.stringContaining(`${dotenvPath} ${problem}`)])
+    const secret = problemsOf({ ...REQUIRED, ADMIN_TOKEN_FILE: dotenvPath })
+    expect(secret).toEqual([
+      expect.stringContaining(`ADMIN_TOKEN_FILE names ${dotenvPath}, which ${problem}`),
+    ])
   })
 
   test('one that cannot be read is a problem', () => {

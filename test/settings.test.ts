@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { type Config, ConfigError, loadConfig } from '../src/config.ts'
 import { ConfigSchema } from '../src/settings.ts'
 
-const REQUIRED = { DOTS_CLIENT_ID: 'client', DOTS_API_KEY: 'key' }
+const REQUIRED = { DOTS_CLIENT_ID: 'client', DOTS_API_KEY: 'key', PUBLIC_URL: 'https://buy.shop.example' }
 const WEBHOOK_SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes, yes').toString('base64')}`
 
 const VALID: [settings: Record<string, string>, read: (config: Config) => unknown, expected: unknown][] = [
@@ -28,7 +28,6 @@ const VALID: [settings: Record<string, string>, read: (config: Config) => unknow
   [{ PUBLIC_URL: 'https://buy.shop.example' }, ({ shop }) => shop.publicUrl, 'https://buy.shop.example'],
   [{ PUBLIC_URL: 'https://SHOP.example:8443/' }, ({ shop }) => shop.publicUrl, 'https://shop.example:8443'],
   [{ PUBLIC_URL: 'http://[::1]:3000' }, ({ shop }) => shop.publicUrl, 'http://[::1]:3000'],
-  [{ PORT: '8080' }, ({ shop }) => shop.publicUrl, 'http://localhost:8080'],
   [
     { PORT: '8080', PUBLIC_URL: 'https://shop.example' },
     ({ shop }) => shop.publicUrl,
@@ -38,6 +37,10 @@ const VALID: [settings: Record<string, string>, read: (config: Config) => unknow
   [{ PORT: '65535' }, ({ port }) => port, 65_535],
   [{ CATALOG_PATH: '/etc/shop/catalog.json' }, ({ catalogPath }) => catalogPath, '/etc/shop/catalog.json'],
   [{ DATABASE_URL: 'sqlite:/var/lib/shop.db' }, ({ databaseUrl }) => databaseUrl, 'sqlite:/var/lib/shop.db'],
+  [{ DATABASE_URL: ' sqlite:shop.db ' }, ({ databaseUrl }) => databaseUrl, 'sqlite:shop.db'],
+  [{ DATABASE_URL: 'sqlite:./my data/x' }, ({ databaseUrl }) => databaseUrl, 'sqlite:./my data/x'],
+  [{ DATABASE_URL: 'sqlite:x' }, ({ databaseUrl }) => databaseUrl, 'sqlite:x'],
+  [{ DATABASE_URL: 'sqlite::memory:' }, ({ databaseUrl }) => databaseUrl, 'sqlite::memory:'],
   [
     { RATE_LIMIT_MAX: '5', RATE_LIMIT_WINDOW: '86400' },
     ({ rateLimit }) => rateLimit,
@@ -51,9 +54,9 @@ const VALID: [settings: Record<string, string>, read: (config: Config) => unknow
     ['pay.dots.dev', 'checkout.example', '[::1]', 'xn--bcher-kva.example'],
   ],
   [
-    { LINK_SIGNING_SECRET: 'new one, old' },
+    { LINK_SIGNING_SECRET: 'sixteen-letters!, sixteen letters?' },
     ({ linkSigningSecrets }) => linkSigningSecrets,
-    ['new one', 'old'],
+    ['sixteen-letters!', 'sixteen letters?'],
   ],
   [{ LINK_PROTECTION: 'confirm' }, ({ linkProtection }) => linkProtection, 'confirm'],
   [{ ADMIN_TOKEN: 't0ken!' }, ({ adminToken }) => adminToken, 't0ken!'],
@@ -112,7 +115,24 @@ const INVALID: [name: string, ...values: string[]][] = [
     'http://localhost.example',
   ],
   ['PORT', '-1', '65536', 'http', '80.5'],
-  ['DATABASE_URL', 'data.db', 'sqlite:', 'mysql://db/shop'],
+  [
+    'DATABASE_URL',
+    'data.db',
+    'sqlite:',
+    'mysql://db/shop',
+    'sqlite: /x/shop.db',
+    'sqlite:\t/x/shop.db',
+    'sqlite://x.db',
+    'sqlite:///x/shop.db',
+    'sqlite:/x/shop.db?mode=ro',
+    'sqlite:?',
+    'sqlite:/x/shop.db\r\n/y',
+    'sqlite:/x/shop\0.db',
+    'sqlite:file:/x/shop.db',
+    'sqlite::memory',
+    'sqlite:"/x/shop.db"',
+    "sqlite:'/x/shop.db'",
+  ],
   [
     'TRUST_PROXY',
     'true',
@@ -145,7 +165,7 @@ const INVALID: [name: string, ...values: string[]][] = [
     'pay.example?x',
     ',',
   ],
-  ['LINK_SIGNING_SECRET', ',', ' , ,'],
+  ['LINK_SIGNING_SECRET', ',', ' , ,', 'fifteen-letters', 'sixteen-letters!,old', '\u{1f511}'.repeat(15)],
   ['LINK_PROTECTION', 'off', 'Standard'],
   ['ADMIN_TOKEN', 'two words', 'tøken'],
   [
@@ -195,7 +215,9 @@ test.each(INVALID.flatMap(([name, ...values]) => values.map((value) => [name, va
 
 test('every setting with a rule is in the table of refused values', () => {
   // These accept any text, or none at all for now.
-  const free = ['HOST', 'CATALOG_PATH', 'REDIS_URL']
+  const free = ['HOST', 'CATALOG_PATH', 'REDIS_URL', 'NO_PROXY', 'NODE_USE_ENV_PROXY']
+  // These are refused only where they are used: test/proxy.test.ts.
+  const proxies = ['HTTPS_PROXY', 'HTTP_PROXY']
   const tested = INVALID.map(([name]) => name)
-  expect([...tested, ...free].sort()).toEqual(Object.keys(ConfigSchema.properties).sort())
+  expect([...tested, ...free, ...proxies].sort()).toEqual(Object.keys(ConfigSchema.properties).sort())
 })

@@ -1,4 +1,5 @@
-import { hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
 import {
@@ -15,6 +16,12 @@ import {
   withPositions,
 } from './problems.ts'
 import { availability, type Product, toProduct } from './product.ts'
+import { NotPlain, productTexts } from './split.ts'
+
+/** Large enough to be quick, and small beside the products. */
+const CHUNK_BYTES = 256 * 1024
+/** Beyond this they hardly repeat. */
+const MAX_SHARED_PARTS = 10_000
 
 /** The products of one version of the file. It never changes: a new version is a new catalog. */
 export class Catalog {
@@ -53,7 +60,9 @@ export class Catalog {
  * @throws CatalogError with every problem, also where the file is missing or unreadable.
  */
 export async function readCatalog(path: string): Promise<Catalog> {
-  return parseCatalog(decode(await readBytes(path)))
+  const products: Product[] = []
+  for await (const some of productsOf(path)) products.push(...some)
+  return new Catalog(products)
 }
 
 /** One version of the file: its products, or its problems, or neither where the version was known already. */
@@ -69,25 +78,100 @@ export async function readVersion(
   path: string,
   known: readonly (string | undefined)[] = [],
 ): Promise<CatalogVersion> {
+  const products: Product[] = []
+  let isNew = false
+  const version = await takeVersion(path, known, async (some) => {
+    isNew = true
+    products.push(...some)
+  })
+  return isNew && version.problems === undefined ? { ...version, catalog: new Catalog(products) } : version
+}
+
+/** Like `readVersion`, with `take` for the products of a new version: some at a time, until there is a problem. */
+export async function takeVersion(
+  path: string,
+  known: readonly (string | undefined)[],
+  take: (products: readonly Product[]) => Promise<void>,
+): Promise<Omit<CatalogVersion, 'catalog'>> {
   let digest: string | undefined
   try {
-    const bytes = await readBytes(path)
-    digest = hash('sha256', bytes, 'base64')
-    return known.includes(digest) ? { digest } : { digest, catalog: parseCatalog(decode(bytes)) }
+    digest = await digestOf(path)
+    if (known.includes(digest)) return { digest }
+    for await (const products of productsOf(path)) await take(products)
+    return { digest }
   } catch (error) {
     if (!(error instanceof CatalogError)) throw error
     return { digest, problems: error.problems }
   }
 }
 
-function readBytes(path: string): Promise<Buffer> {
-  return readFile(path).catch((cause) => {
-    throw fileError(describeReadError(path, cause), cause)
-  })
+/**
+ * The products of a file, a chunk of it at a time, so that a large file needs little memory beside them.
+ * @throws CatalogError with every problem, after the products before the first one.
+ */
+async function* productsOf(path: string): AsyncGenerator<readonly Product[]> {
+  const checker = entryChecker()
+  const parts = new Map<string, unknown>()
+  try {
+    for await (const texts of productTexts(chunksOf(path))) {
+      const products = texts.flatMap((text) => checker.check(parseEntry(text, parts)) ?? [])
+      if (checker.problems.length === 0) yield products
+      if (parts.size > MAX_SHARED_PARTS) parts.clear()
+    }
+  } catch (error) {
+    if (!(error instanceof NotPlain)) throw error
+    const text = await textOf(path)
+    if (error.cause !== undefined) throw syntaxError(text, error.cause)
+    const { products } = parseCatalog(text)
+    if (checker.count > 0) throw fileError('has two lists of products, or was changed while it was read')
+    yield products
+  }
+  if (checker.problems.length > 0) throw new CatalogError(withPositions(await textOf(path), checker.problems))
 }
 
-/** The bytes as text: UTF-8, with or without a byte order mark. */
-function decode(bytes: Buffer): string {
+/** @throws NotPlain with its cause for what is not JSON. */
+function parseEntry(text: string, parts: Map<string, unknown>): unknown {
+  try {
+    const entry: unknown = JSON.parse(text)
+    shareParts(entry, parts)
+    return entry
+  } catch (cause) {
+    throw new NotPlain('', { cause })
+  }
+}
+
+/** Makes one object of equal parts, such as the limits of most products: a fifth of the memory that a catalog takes. */
+function shareParts(entry: unknown, parts: Map<string, unknown>): void {
+  if (!isObject(entry)) return
+  for (const [key, part] of Object.entries(entry)) {
+    if (!isObject(part)) continue
+    const text = JSON.stringify(part)
+    const known = parts.get(text)
+    if (known === undefined) parts.set(text, part)
+    else entry[key] = known
+  }
+}
+
+async function digestOf(path: string): Promise<string> {
+  const digest = createHash('sha256')
+  for await (const chunk of chunksOf(path)) digest.update(chunk)
+  return digest.digest('base64')
+}
+
+async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+  try {
+    yield* createReadStream(path, { highWaterMark: CHUNK_BYTES })
+  } catch (cause) {
+    throw fileError(describeReadError(path, cause), cause)
+  }
+}
+
+/** The whole file as text: UTF-8, with or without a byte order mark. */
+async function textOf(path: string): Promise<string> {
+  // Not from chunks: to join them would take the memory twice.
+  const bytes = await readFile(path).catch((cause) => {
+    throw fileError(describeReadError(path, cause), cause)
+  })
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
@@ -103,25 +187,43 @@ function decode(bytes: Buffer): string {
  */
 export function parseCatalog(text: string): Catalog {
   const { entries, problems } = entriesOf(parseJson(text))
-  const products: Product[] = []
-  const firstWithSku = new Map<unknown, number>()
-  for (const [index, entry] of entries.entries()) {
-    const pointer = `/products/${index}`
-    if (isProductEntry(entry)) products.push(toProduct(entry))
-    else problems.push(...schemaProblems(entry, pointer))
-    if (!isObject(entry)) continue
-    problems.push(...contradictions(entry, pointer))
-    const { sku } = entry
-    if (typeof sku !== 'string') continue
-    const first = firstWithSku.get(sku)
-    if (first === undefined) firstWithSku.set(sku, index)
-    else {
-      const message = `${JSON.stringify(sku)} is also the sku at /products/${first}/sku: change one`
-      problems.push({ pointer: `${pointer}/sku`, message })
-    }
-  }
+  const checker = entryChecker(problems)
+  const products = entries.flatMap((entry) => checker.check(entry) ?? [])
   if (problems.length > 0) throw new CatalogError(withPositions(text, problems))
   return new Catalog(products)
+}
+
+/** Checks the entries of a list, one after the other; adds what is wrong to `problems`. */
+function entryChecker(problems: CatalogProblem[] = []) {
+  const firstWithSku = new Map<unknown, number>()
+  let count = 0
+  return {
+    problems,
+    /** How many entries were checked. */
+    get count() {
+      return count
+    },
+    /** The product; undefined where the schema refuses the entry. */
+    check(entry: unknown): Product | undefined {
+      const index = count
+      count += 1
+      const pointer = `/products/${index}`
+      if (isObject(entry)) {
+        const { sku } = entry
+        const first = firstWithSku.get(sku)
+        if (typeof sku === 'string') firstWithSku.set(sku, first ?? index)
+        if (!isProductEntry(entry)) problems.push(...schemaProblems(entry, pointer))
+        problems.push(...contradictions(entry, pointer))
+        if (first !== undefined) {
+          const message = `${JSON.stringify(sku)} is also the sku at /products/${first}/sku: change one`
+          problems.push({ pointer: `${pointer}/sku`, message })
+        }
+      } else {
+        problems.push(...schemaProblems(entry, pointer))
+      }
+      return isProductEntry(entry) ? toProduct(entry) : undefined
+    },
+  }
 }
 
 function parseJson(text: string): unknown {

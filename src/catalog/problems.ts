@@ -139,10 +139,13 @@ const MAX_POINTER_PARTS = 5
  * it. Slow, so only for a file that has problems.
  */
 export function withPositions(text: string, problems: readonly CatalogProblem[]): CatalogProblem[] {
+  // A large file has millions of places.
+  const wanted = new Set(problems.flatMap(({ pointer }) => ancestors(pointer)))
   const positions = new Map<string, { line: number; column: number }>()
   const mark = (path: JSONPath, line: number, character: number) => {
     if (path.length > MAX_POINTER_PARTS) return
-    positions.set(jsonPointer(...path), { line: line + 1, column: character + 1 })
+    const pointer = jsonPointer(...path)
+    if (wanted.has(pointer)) positions.set(pointer, { line: line + 1, column: character + 1 })
   }
   const markEntry = (_at: number, _length: number, line: number, character: number, path: () => JSONPath) => {
     // A value in an object is marked by its key.
@@ -158,9 +161,18 @@ export function withPositions(text: string, problems: readonly CatalogProblem[])
   })
   return problems.map((problem) => {
     let { pointer } = problem
-    while (pointer !== '' && !positions.has(pointer)) pointer = pointer.slice(0, pointer.lastIndexOf('/'))
+    while (pointer !== '' && !positions.has(pointer)) pointer = parent(pointer)
     return { ...problem, ...positions.get(pointer) }
   })
+}
+
+function parent(pointer: string): string {
+  return pointer.slice(0, pointer.lastIndexOf('/'))
+}
+
+/** The pointer, and those of everything that holds it. */
+function ancestors(pointer: string): string[] {
+  return pointer === '' ? [''] : [pointer, ...ancestors(parent(pointer))]
 }
 
 const product = Compile(ProductSchema)

@@ -6,6 +6,7 @@ import { AppError, isDotsError, type Log } from '../errors.ts'
 import { buyPath, formatItems } from '../links/cart.ts'
 import { formFields } from '../links/parameters.ts'
 import type { Checkout, NewCheckout, OpenedSession, PurchaseKey } from '../store/checkout.ts'
+import { CREATING_TIMEOUT_MS } from '../store/checkouts.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 import type { Link } from './link.ts'
@@ -14,13 +15,12 @@ import { type SessionRequest, sessionRequest } from './session-request.ts'
 import type { Status } from './status.ts'
 import type { UnsavedCheckouts } from './unsaved-checkouts.ts'
 
-/**
- * A session older than this is checked at Dots before a buyer is sent back to it. A younger one is not checked, since
- * people click twice within seconds: the buyer is sent back even if it was paid and the payment is not recorded yet.
- */
-const CHECK_AFTER_MS = 60_000
-/** How often a second click checks whether the session of the first one is there. */
-const POLL_MS = 50
+/** A session older than this is checked at Dots before a buyer is sent back to it: it takes seconds to pay. */
+const CHECK_AFTER_MS = 5_000
+/** In characters. The server accepts no longer URL; a form can have more fields than fit into one. */
+const MAX_LINK_LENGTH = 8_192
+/** How often a process looks for the session that another process is creating. */
+const POLL_MS = 250
 
 interface CheckoutOptions {
   config: Pick<Config, 'shop' | 'checkoutExpiresIn'>
@@ -45,14 +45,12 @@ export type CheckoutService = ReturnType<typeof checkoutService>
 export function checkoutService({ config, dots, store, status, unsaved, now }: CheckoutOptions) {
   const { checkouts } = store
   const { publicUrl } = config.shop
+  /** The clicks in progress by browser and purchase. */
+  const opening = new Map<string, Promise<OpenedCheckout>>()
 
   /**
-   * One click on a priced link: writes the row, opens a session at Dots, completes the row.
-   *
-   * The row is written before the call, so that a session can be found even if the answer of Dots is lost. If the store
-   * fails, the checkout is opened all the same: the log and the session's metadata have what the row would have had. A
-   * browser that has an open checkout for the same purchase is sent back to it. Two clicks of one browser at the same
-   * moment create one session.
+   * The checkout for one click on a priced link. Clicks of one browser for one purchase that overlap share one, or its
+   * failure, and cost nothing while they wait.
    *
    * `browserId`: the store's id of the browser.
    *
@@ -62,6 +60,23 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
     order: Order,
     { browserId, log }: { browserId: string; log: Log },
   ): Promise<OpenedCheckout> {
+    const key = { browserId, purchaseHash: purchaseHash(order) }
+    const name = `${browserId} ${key.purchaseHash}`
+    const first = opening.get(name)
+    if (first !== undefined) return { ...(await first), isReused: true }
+    const opened = openOne(order, key, log).finally(() => opening.delete(name))
+    opening.set(name, opened)
+    return opened
+  }
+
+  /**
+   * Writes the row, opens a session at Dots, completes the row.
+   *
+   * The row is written before the call, so that a session can be found even if the answer of Dots is lost. If the store
+   * fails, the checkout is opened all the same: the log and the session's metadata have what the row would have had. A
+   * browser that has an open checkout for the same purchase is sent back to it.
+   */
+  async function openOne(order: Order, key: PurchaseKey, log: Log): Promise<OpenedCheckout> {
     const id = randomUUID()
     const request = sessionRequest(id, order, { publicUrl, expiresIn: config.checkoutExpiresIn })
     const checkout = newCheckout(id, order, request)
@@ -70,7 +85,6 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
     const write = <T>(work: () => Promise<T>, more: object = {}) =>
       optional(log, 'checkout.not-stored', work, { ...details, ...more })
 
-    const key = { browserId, purchaseHash: purchaseHash(order) }
     const reservation = await write(() => reserveOrReuse(checkout, key, log))
     if (reservation?.reused !== undefined) return { ...reservation.reused, isReused: true }
 
@@ -79,11 +93,11 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
       .catch(async (error: unknown) => {
         if (isDotsError(error)) {
           Object.assign(error.details, details)
-          await write(() =>
+          const record = () =>
             error.sessionMayExist
               ? checkouts.recordUnknown(id, error.code)
-              : checkouts.recordFailed(id, error.code),
-          )
+              : checkouts.recordFailed(id, error.code)
+          if (reservation !== undefined) await write(record)
         }
         throw error
       })
@@ -94,7 +108,11 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
       // The expiry that Dots returned, or the requested one if Dots returned none.
       expiresAt: session.expiry ?? new Date(now().getTime() + request.body.expires_in * 1000).toISOString(),
     }
-    const outcome = await write(() => checkouts.recordOpen(id, opened), { session: session.id })
+    // Without a row there is nothing to update, and a buyer waits for a locked database once at the most.
+    const outcome =
+      reservation === undefined
+        ? 'unknown-checkout'
+        : await write(() => checkouts.recordOpen(id, opened), { session: session.id })
     if (outcome === 'unknown-checkout') {
       log.error(
         { event: 'checkout.not-stored', ...details, session: session.id, code: 'no-row' },
@@ -102,7 +120,7 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
       )
     }
     if (reservation === undefined || outcome === undefined) {
-      unsaved.add({ checkout, session: opened, createdAt: now().toISOString() })
+      unsaved.add({ checkout: { ...checkout, ...key }, session: opened, createdAt: now().toISOString() })
     }
     return { checkoutId: id, url: checkoutUrl, isReused: false }
   }
@@ -110,7 +128,7 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
   /**
    * Writes the row of the click; or returns the live checkout that the browser has for the same purchase.
    *
-   * @throws StoreError; AppError dots-unavailable if this click waited for the first one, and the first one failed.
+   * @throws StoreError; AppError dots-unavailable if this click waited for that of another process, and that one failed.
    */
   async function reserveOrReuse(
     checkout: NewCheckout,
@@ -133,23 +151,31 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
   /** The URL to continue a live checkout; undefined if it can no longer be paid, according to Dots or the store. */
   async function reusableCheckoutUrl(live: Checkout, log: Log): Promise<URL | undefined> {
     const checkout = live.state === 'creating' ? await waitUntilOpen(live) : live
-    if (checkout.state === 'complete') return undefined
+    if (checkout.state !== 'open') return undefined
     const url = checkout.checkoutUrl === null ? undefined : dots.checkUrl(checkout.checkoutUrl)
-    if (now().getTime() - Date.parse(checkout.createdAt) < CHECK_AFTER_MS) return url
+    const age = now().getTime() - Date.parse(checkout.createdAt)
+    // A time in the future says nothing of the age.
+    if (age >= 0 && age < CHECK_AFTER_MS) return url
     const refreshed = await status.refresh(checkout, log)
     // If Dots does not answer, the buyer gets the known session, not a second one for the same purchase.
     return refreshed.status === 'unknown' ? url : refreshed.checkoutUrl
   }
 
-  /** Waits for the first of two clicks. @throws AppError dots-unavailable if the first one failed. */
+  /**
+   * Waits for the click of another process, until it has opened a session, or cannot do so any more.
+   *
+   * @throws StoreError; AppError dots-unavailable if it failed.
+   */
   async function waitUntilOpen({ id }: Checkout): Promise<Checkout> {
     const giveUpAt = performance.now() + DEADLINES_MS.click
     while (performance.now() < giveUpAt) {
       await sleep(POLL_MS)
-      const checkout = await checkouts.find(id)
+      const checkout = await status.find(id)
       if (checkout === undefined) break
       if (checkout.state === 'open' || checkout.state === 'complete') return checkout
       if (checkout.state !== 'creating') break
+      // The other process has died.
+      if (now().getTime() - Date.parse(checkout.createdAt) >= CREATING_TIMEOUT_MS) return checkout
     }
     throw new AppError('dots-unavailable', { sessionMayExist: false, details: { waitedFor: id } })
   }
@@ -164,21 +190,22 @@ function newCheckout(id: string, order: Order, { merchantMetadata }: SessionRequ
     items: lines.map(({ product: { sku, name }, quantity, amount }) => ({ sku, name, quantity, amount })),
     amountTotal,
     currency,
-    link: pathOf(link),
+    link: linkAsItCame(link),
     linkId: link.linkId ?? null,
+    linkUses: link.terms.uses ?? null,
     clientReferenceId: link.parameters.clientReferenceId ?? null,
     customerEmail: link.parameters.email ?? null,
     metadata: merchantMetadata,
   }
 }
 
-/** The path and query that lead to the same purchase. Those of a signed link are unchanged: the signature covers them. */
-function pathOf({ linkId, cart, items, parameters }: Link): string {
-  if (linkId === undefined) return buyPath(cart)
+/** The path and query of a link, with all that a signature covers, the attribution and the signature. */
+function linkAsItCame({ cart, items, parameters }: Link): string {
   const query = formFields(parameters)
     .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
     .join('&')
-  return `/buy/${formatItems(items)}?${query}`
+  const link = `/buy/${formatItems(items)}${query && `?${query}`}`
+  return link.length <= MAX_LINK_LENGTH ? link : buyPath(cart)
 }
 
 /** The purchase as a hash: what is sold at which price, to whom, through which signed link. Attribution is not included. */

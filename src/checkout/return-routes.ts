@@ -4,6 +4,7 @@ import type { LiveCatalog } from '../catalog/live-catalog.ts'
 import type { Config } from '../config.ts'
 import type { DotsClient } from '../dots/client.ts'
 import { AppError } from '../errors.ts'
+import { buyPath } from '../links/cart.ts'
 import { CHECKOUT_ID_PATTERN } from '../orders/session-metadata.ts'
 import { checkoutStatusPage } from '../pages/checkout-status.ts'
 import { bestLocale } from '../pages/money.ts'
@@ -18,12 +19,15 @@ const MAX_REFRESH_SECONDS = 60
 const MAX_REFRESHES = 99
 
 const ReturnQuery = Type.Object({
-  checkout: Type.String({ pattern: CHECKOUT_ID_PATTERN }),
+  checkout: Type.Array(Type.String()),
   /** How often this page has refreshed itself already. */
   look: Type.Optional(Type.String()),
 })
 // The handler checks for a validation error itself, because a malformed id gets the same answer as an unknown one.
 const returnRoute = { exposeHeadRoute: false, attachValidation: true, schema: { querystring: ReturnQuery } }
+
+/** Mail and chat programs change the case of an id, and glue text to its end. */
+const ID_AT_START = new RegExp(`^${CHECKOUT_ID_PATTERN}`, 'i')
 
 interface ReturnRoutesOptions {
   config: Pick<Config, 'shop'>
@@ -39,8 +43,9 @@ export const returnRoutes: FastifyPluginAsyncTypebox<ReturnRoutesOptions> = asyn
 
   for (const path of ['/success', '/cancel'] as const) {
     app.get(path, returnRoute, async (request, reply) => {
-      if (request.validationError) throw new AppError('unknown-checkout')
-      const { checkout: id, look } = request.query
+      const { checkout: given, look } = request.query
+      const id = request.validationError ? undefined : checkoutId(given)
+      if (id === undefined) throw new AppError('unknown-checkout')
       request.logFields.checkout = id
       reply.type('text/html; charset=utf-8')
       const cancelled = path === '/cancel'
@@ -54,14 +59,14 @@ export const returnRoutes: FastifyPluginAsyncTypebox<ReturnRoutesOptions> = asyn
       }
       if (found.row === undefined) throw new AppError('unknown-checkout')
       const refreshed = await status.refresh(found.row, request.log)
-      const { items, amountTotal, currency, link, customerEmail } = refreshed.checkout
+      const { items, amountTotal, amountPaid, currency, customerEmail } = refreshed.checkout
       return checkoutStatusPage(config.shop, {
         status: refreshed.status,
         cancelled,
-        order: { items, amountTotal, currency, locale: bestLocale(request.languages()) },
+        order: { items, amountTotal, amountPaid, currency, locale: bestLocale(request.languages()) },
         orderReference: id,
         checkoutUrl: continueUrl(refreshed)?.href,
-        buyAgainUrl: link,
+        buyAgainUrl: linkBack(refreshed.checkout, request.browserId),
         successUrl: `/success?checkout=${id}`,
         refresh,
         email: customerEmail ?? undefined,
@@ -85,6 +90,20 @@ export const returnRoutes: FastifyPluginAsyncTypebox<ReturnRoutesOptions> = asyn
       continueUrl: wanted.find((one) => one?.redirect_url !== undefined)?.redirect_url,
     }
   }
+}
+
+/** The one id that all values start with, in lower case. */
+function checkoutId(given: readonly string[]): string | undefined {
+  const [id, ...others] = new Set(given.map((text) => ID_AT_START.exec(text)?.[0].toLowerCase()))
+  return others.length === 0 ? id : undefined
+}
+
+/**
+ * Where the same can be bought again: by the link as it came for the browser that made the checkout, by the plain link
+ * for everybody else. The id is in the browser's history and in mails, and may not reveal an email or a signed link.
+ */
+function linkBack({ browserId, link, items }: Checkout, visitor: string | undefined): string {
+  return browserId !== null && browserId === visitor ? link : buyPath(items)
 }
 
 /** `look`: how often the page has refreshed itself. An invalid value counts as 0, since it only decides how long to wait. */

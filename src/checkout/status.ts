@@ -8,11 +8,18 @@ import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 import type { UnsavedCheckouts } from './unsaved-checkouts.ts'
 
+/** For how long an answer of Dots counts: a page of an open checkout reloads itself after three seconds at the earliest. */
+const FRESH_MS = 2_000
+/** Bounds the memory. More buyers than this do not return within two seconds. */
+const MAX_ANSWERS = 5_000
+
 interface StatusOptions {
   dots: DotsClient
   store: Store
   settle: Settle
   unsaved: UnsavedCheckouts
+  /** A monotonic clock, in milliseconds. */
+  clock?: () => number
 }
 
 export interface RefreshedCheckout {
@@ -25,8 +32,17 @@ export interface RefreshedCheckout {
 
 export type Status = ReturnType<typeof statusService>
 
-/** The status of checkouts, for returning buyers. */
-export function statusService({ dots, store, settle, unsaved }: StatusOptions) {
+/** The status of checkouts, for returning buyers and second clicks. */
+export function statusService({
+  dots,
+  store,
+  settle,
+  unsaved,
+  clock = () => performance.now(),
+}: StatusOptions) {
+  /** The last answers by session id, in the order of their calls. */
+  const answers = new Map<string, { answer: Promise<RefreshedCheckout>; askedAt: number; isDone: boolean }>()
+
   return {
     /** The checkout, also one that could not be stored when it was opened. @throws StoreError */
     async find(id: string): Promise<Checkout | undefined> {
@@ -38,40 +54,75 @@ export function statusService({ dots, store, settle, unsaved }: StatusOptions) {
     /**
      * Reads the session of a checkout from Dots, settles it, and returns the status. `complete` is final: such a checkout
      * is not checked again. If the store fails, the buyer still gets the status, and the sweep records it later.
+     *
+     * Dots is asked about one session at most once in two seconds: others get the same answer, also that there is none.
      */
     async refresh(checkout: Checkout, log: Log): Promise<RefreshedCheckout> {
       if (checkout.state === 'complete') return { status: 'complete', checkout }
-      const session = await readSession(checkout, log)
-      if (session?.status === undefined) return { status: 'unknown', checkout }
-      const settled = await optional(
-        log,
-        'order.settle-failed',
-        () => settleAndRead(checkout, session, log),
-        {
-          checkout: checkout.id,
-        },
-      )
-      // If the store has failed, nothing is recorded, but the status from Dots is still right.
-      const row = settled ?? { ...checkout, state: session.status }
-      // Complete is final: a webhook or the sweep may have settled it during the call to Dots.
-      if (row.state === 'complete') return { status: 'complete', checkout: row }
-      if (session.status !== 'open') return { status: session.status, checkout: row }
-      const url = session.checkout_session_url ?? checkout.checkoutUrl
-      const checkoutUrl = url == null ? undefined : dots.checkUrl(url)
-      return checkoutUrl === undefined
-        ? { status: 'unknown', checkout: row }
-        : { status: 'open', checkout: row, checkoutUrl }
+      const { sessionId } = checkout
+      if (sessionId === null) return { status: 'unknown', checkout }
+      const last = answers.get(sessionId)
+      if (last !== undefined && !isOld(last)) return last.answer
+      answers.delete(sessionId)
+      removeOld()
+      const asked = { answer: ask(checkout, sessionId, log), askedAt: clock(), isDone: false }
+      answers.set(sessionId, asked)
+      try {
+        return await asked.answer
+      } finally {
+        asked.isDone = true
+      }
     },
   }
 
-  async function readSession({ id, sessionId }: Checkout, log: Log): Promise<Session | undefined> {
-    if (sessionId === null) return undefined
+  function isOld({ askedAt, isDone }: { askedAt: number; isDone: boolean }): boolean {
+    return isDone && clock() - askedAt >= FRESH_MS
+  }
+
+  /** Makes room for one answer. */
+  function removeOld(): void {
+    for (const [sessionId, asked] of answers) {
+      if (!isOld(asked) && answers.size < MAX_ANSWERS) return
+      answers.delete(sessionId)
+    }
+  }
+
+  async function ask(checkout: Checkout, sessionId: string, log: Log): Promise<RefreshedCheckout> {
+    const session = await readSession(checkout, sessionId, log)
+    if (session?.status === undefined) return { status: 'unknown', checkout }
+    const settled = await optional(log, 'order.settle-failed', () => settleAndRead(checkout, session, log), {
+      checkout: checkout.id,
+    })
+    // If the store has failed, nothing is recorded, but the status from Dots is still right.
+    const amountPaid = session.status === 'complete' ? (session.amount_total ?? null) : null
+    const row = settled ?? { ...checkout, state: session.status, amountPaid }
+    // Complete is final: a webhook or the sweep may have settled it during the call to Dots.
+    if (row.state === 'complete') return { status: 'complete', checkout: row }
+    if (session.status !== 'open') return { status: session.status, checkout: row }
+    const url = session.checkout_session_url ?? checkout.checkoutUrl
+    const checkoutUrl = url == null ? undefined : dots.checkUrl(url)
+    return checkoutUrl === undefined
+      ? { status: 'unknown', checkout: row }
+      : { status: 'open', checkout: row, checkoutUrl }
+  }
+
+  async function readSession(
+    { id, items }: Checkout,
+    sessionId: string,
+    log: Log,
+  ): Promise<Session | undefined> {
     try {
       return await dots.getCheckoutSession(sessionId, 'return')
     } catch (error) {
       if (!isDotsError(error)) throw error
       log[error.logLevel](
-        { event: 'checkout.status-unknown', ...error.details, code: error.code, checkout: id },
+        {
+          event: 'checkout.status-unknown',
+          ...error.details,
+          code: error.code,
+          checkout: id,
+          items: items.map(({ sku, quantity }) => `${sku}:${quantity}`).join(),
+        },
         'could not get the status of a session from Dots',
       )
       return undefined

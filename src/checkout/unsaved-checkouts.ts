@@ -1,4 +1,4 @@
-import type { Checkout, NewCheckout, OpenedSession } from '../store/checkout.ts'
+import type { Checkout, NewCheckout, OpenedSession, PurchaseKey } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
 
 /** Bounds the memory. If more clicks than this could not be saved, the backfill restores the oldest. */
@@ -10,7 +10,7 @@ const MAX_LIFE_MS = 6 * 3_600_000
 
 /** A checkout that the store could not save. `createdAt`: ISO 8601. */
 interface UnsavedCheckout {
-  checkout: NewCheckout
+  checkout: NewCheckout & Partial<PurchaseKey>
   session: OpenedSession
   createdAt: string
 }

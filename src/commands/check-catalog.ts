@@ -2,7 +2,8 @@ import '../node-version.js'
 import { parseArgs } from 'node:util'
 import { readCatalog } from '../catalog/catalog.ts'
 import { CatalogError, problemLine } from '../catalog/problems.ts'
-import { ConfigError, readEnvironment } from '../config.ts'
+import { ConfigError } from '../config.ts'
+import { catalogPathOf, readEnvironment } from '../environment.ts'
 import { command, type Io, processIo, UsageError } from './command.ts'
 
 const USAGE = `npm run check-catalog [-- FILE]
@@ -30,7 +31,7 @@ function configuredPath({ env, dotenvPath = '' }: Io): string {
   const { texts, problems } = readEnvironment(env, { dotenvPath })
   const unreadable = problems.get(dotenvPath)
   if (unreadable !== undefined) throw new ConfigError([unreadable])
-  return texts.CATALOG_PATH ?? 'catalog.json'
+  return catalogPathOf(texts)
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2), processIo())

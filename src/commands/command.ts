@@ -72,7 +72,8 @@ function explain(error: unknown): string | undefined {
   if (error instanceof ConfigError || error instanceof CatalogError) return error.message
   // By its name: importing its class would load the database library, which half of the commands do not need.
   if (error instanceof Error && error.name === 'StoreError' && 'code' in error) {
-    return `The store that DATABASE_URL names failed: ${error.code}.`
+    const explanation = 'explanation' in error && error.explanation ? `, ${error.explanation}` : ''
+    return `The store that DATABASE_URL names failed: ${error.code}${explanation}.`
   }
   if (!(error instanceof AppError)) return undefined
   return `${error.code}${inBrackets(error.details)}: ${errorText(error.code, error.params).message}`

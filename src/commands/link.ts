@@ -3,13 +3,14 @@ import { writeFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Catalog, readCatalog } from '../catalog/catalog.ts'
-import { quantityLimits } from '../catalog/product.ts'
+import { type Product, quantityLimits } from '../catalog/product.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { hasCode } from '../errors.ts'
 import { type Cart, makeCart, parseItems } from '../links/cart.ts'
 import { buildLink, LINK_BUDGETS, type Signing } from '../links/link-builder.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 import { emailButton } from '../pages/stylesheet.ts'
+import { isLoopbackHost } from '../web-url.ts'
 import { command, type Io, parseTime, processIo, UsageError } from './command.ts'
 
 const USAGE = `npm run link -- SKU[:N] [SKU[:N]…] [options]
@@ -35,6 +36,9 @@ These make it a signed link, which only the shop can change (needs LINK_SIGNING_
 /** To make a link, no credentials of Dots are needed. */
 const FALLBACKS = { DOTS_CLIENT_ID: 'not-needed', DOTS_API_KEY: 'not-needed' }
 
+const LOCAL_LINK_WARNING =
+  'Warning: this link leads to this machine, nobody else can open it. Set PUBLIC_URL to the URL that buyers see.'
+
 /** Prints a buy link, and its length on stderr. */
 export const main = command(USAGE, async (argv, io) => {
   const config = loadConfig(io.env, { dotenvPath: io.dotenvPath, fallbacks: FALLBACKS })
@@ -46,7 +50,8 @@ export const main = command(USAGE, async (argv, io) => {
     io.err(`Wrote ${values.qr}.`)
   }
   io.out(values.html ? emailButton(link, config.shop.accentColor) : link)
-  io.err(lengthLine(link))
+  const isLocal = isLoopbackHost(new URL(config.shop.publicUrl).hostname)
+  io.err(isLocal ? LOCAL_LINK_WARNING : lengthLine(link))
   return 0
 })
 
@@ -82,8 +87,8 @@ type Options = ReturnType<typeof readOptions>['values']
 /** @throws UsageError where no such link can be made. */
 function makeLink(config: Config, catalog: Catalog, words: string[], options: Options, io: Io): string {
   try {
-    const items = readItems(words, options.quantity)
-    checkItems(catalog, items, io)
+    const items = readItems(words, options.quantity, catalog)
+    checkItems(items, catalog, io)
     return buildLink({
       publicUrl: new URL(config.shop.publicUrl),
       items,
@@ -128,18 +133,33 @@ function readSigning({ linkSigningSecrets: secrets }: Config, options: Options):
   }
 }
 
-function readItems(words: readonly string[], quantity: string | undefined): Cart {
+/** Where no quantity is given, it is the least that the product is sold in. */
+function readItems(words: readonly string[], quantity: string | undefined, catalog: Catalog): Cart {
   const items = words.map((word) => {
-    const [, sku = word, count = 1] = /^(.+):([1-9]\d*)$/su.exec(word) ?? []
-    return { sku: plainSku(sku), quantity: Number(count) }
+    const [, sku = word, count] = /^(.+):([1-9]\d*)$/su.exec(word) ?? []
+    return {
+      product: findProduct(catalog, plainSku(sku)),
+      count: count === undefined ? undefined : Number(count),
+    }
   })
   const [first, ...more] = items
   if (first === undefined) throw new UsageError('Name a product by its sku.')
-  if (quantity !== undefined && (more.length > 0 || first.quantity !== 1)) {
+  if (quantity !== undefined && (more.length > 0 || first.count !== undefined)) {
     throw new UsageError('--quantity is for one product without :N.')
   }
-  first.quantity = wholeNumber(quantity, '--quantity') ?? first.quantity
-  return makeCart(items)
+  first.count ??= wholeNumber(quantity, '--quantity')
+  return makeCart(
+    items.map(({ product, count }) => ({
+      sku: product.sku,
+      quantity: count ?? quantityLimits(product).minimum,
+    })),
+  )
+}
+
+function findProduct(catalog: Catalog, sku: string): Product {
+  const product = catalog.find(sku)
+  if (product === undefined) throw new UsageError(`The catalog has no product ${sku}.`)
+  return product
 }
 
 /** A sku may be written in the ~ form that links use. */
@@ -148,10 +168,9 @@ function plainSku(word: string): string {
   return items?.form === 'bare' ? items.sku : word
 }
 
-function checkItems(catalog: Catalog, items: Cart, io: Io): void {
+function checkItems(items: Cart, catalog: Catalog, io: Io): void {
   for (const { sku, quantity } of items) {
-    const product = catalog.find(sku)
-    if (product === undefined) throw new UsageError(`The catalog has no product ${sku}.`)
+    const product = findProduct(catalog, sku)
     const { minimum, maximum } = quantityLimits(product)
     if (quantity < minimum || quantity > maximum) {
       throw new UsageError(`${sku} is sold in quantities from ${minimum} to ${maximum}.`)

@@ -4,13 +4,19 @@ import type { Config } from '../config.ts'
 import { openServices, type ServicesOptions } from '../services.ts'
 import { type Io, inBrackets } from './command.ts'
 
-/** The services of a command, which runs no jobs, for `await using`. @throws StoreError */
+/**
+ * The services of a command, which runs no jobs, for `await using`. With `databaseMustExist` a missing database is an
+ * error instead of a new one. @throws StoreError
+ */
 export async function openForCommand(
   config: Config,
   io: Io,
-  { catalog = new Catalog([]), pace }: Pick<ServicesOptions, 'catalog' | 'pace'> = {},
+  {
+    catalog = new Catalog([]),
+    ...options
+  }: Pick<ServicesOptions, 'catalog' | 'databaseMustExist' | 'pace'> = {},
 ) {
-  const services = await openServices(config, { log: sentenceLog(io), catalog, pace })
+  const services = await openServices(config, { log: sentenceLog(io), catalog, ...options })
   return { ...services, [Symbol.asyncDispose]: services.close }
 }
 

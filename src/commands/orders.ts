@@ -47,7 +47,7 @@ Lists checkouts, the newest first.
   --day DAY       created on this day (UTC), such as 2026-11-22
   --failed        those whose announcement failed permanently, and flagged ones
   --json, --csv   for programs and for accountants
-  --resend ID     announces a paid order once more`
+  --resend ID     announces a paid order once more, or one whose announcement is held or none`
 
 const PAGE_SIZE = 200
 
@@ -73,7 +73,7 @@ export const main = command(USAGE, async (argv, io) => {
   if (resendId !== undefined && config.fulfillment === undefined) {
     throw new UsageError('FULFILLMENT_URL is not set: orders are not announced.')
   }
-  await using services = await openForCommand(config, io)
+  await using services = await openForCommand(config, io, { databaseMustExist: true })
   const { store } = services
   const print = json ? printJson : csv ? printCsv : printTable
   await (resendId === undefined ? print(orderRows(store, filter), io) : resend(store, resendId, io))

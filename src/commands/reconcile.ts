@@ -15,8 +15,8 @@ Reads every session since then from Dots, records the payments that it finds, an
 database has lost. It may be used while the service runs, and waits until no sweep is running.
 
   --since     30m, 24h, 7d, or a time such as 2026-11-01T00:00 (UTC where it names no zone; default 7d)
-  --announce  also announce the orders since then whose announcements are held, because they were restored or because
-              FULFILLMENT_URL was not set; receivers recognise duplicates by their webhook-id`
+  --announce  also announce the orders since then whose announcements are held because they were restored; receivers
+              recognise duplicates by their webhook-id`
 
 /** Faster than the sweep, because a person is waiting: five calls a second, which is still little load for Dots. */
 const CALLS_PER_MINUTE = 300
@@ -33,6 +33,7 @@ export const main = command(USAGE, async (argv, io) => {
   await using services = await openForCommand(config, io, {
     catalog: await catalogOrNone(config.catalogPath, io),
     pace: { callsPerMinute: CALLS_PER_MINUTE },
+    databaseMustExist: true,
   })
   const { lease, backfill, events } = services
   const range = { since: since.toISOString(), startedAt: new Date().toISOString() }

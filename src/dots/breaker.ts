@@ -15,7 +15,10 @@ export type BreakerState = 'closed' | 'open' | 'half-open'
  * After the open period one call at a time is allowed as a probe. A failed probe doubles the next open period, up to a
  * minute; a successful one closes the breaker. `clock`: monotonic, in milliseconds.
  */
-export function circuitBreaker(clock: () => number, onChange: (state: BreakerState) => void) {
+export function circuitBreaker(
+  clock: () => number,
+  onChange: (state: BreakerState, before: BreakerState) => void,
+) {
   let state: BreakerState = 'closed'
   /** Whether each of the last calls succeeded. */
   let recent: boolean[] = []
@@ -25,8 +28,9 @@ export function circuitBreaker(clock: () => number, onChange: (state: BreakerSta
   let openings = 0
 
   const setState = (next: BreakerState): void => {
+    const before = state
     state = next
-    onChange(next)
+    onChange(next, before)
   }
 
   /** Whole seconds until a call may be allowed again, at least 1; 0 where it is allowed now. */

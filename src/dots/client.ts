@@ -1,5 +1,6 @@
-import { AppError, hasCode } from '../errors.ts'
+import { AppError, hasCode, isDotsError } from '../errors.ts'
 import { webUrl } from '../web-url.ts'
+import { apiAccess, type CallKind, isRefusal } from './access.ts'
 import type { Purpose } from './concurrency.ts'
 import { callGuard, type GuardOptions } from './guard.ts'
 import { type CreateSession, parseSession, parseSessionPage, type Session } from './messages.ts'
@@ -20,8 +21,10 @@ const SESSIONS = '/v2/checkout-sessions'
 /** A session is one or two kilobytes; a page of a hundred of them has a limit of its own. */
 const MAX_SESSION_BYTES = 64 * 1024
 const MAX_LIST_BYTES = 4 * 1024 * 1024
-/** While credentials are refused, load balancers send no clicks, so the client checks by itself. */
+/** While credentials are refused, load balancers send no clicks, so something else has to find out when that is over. */
 const CREDENTIALS_RECHECK_MS = 30_000
+/** Soon enough to come before most buyers, and late enough that a process which keeps crashing does not flood Dots. */
+const FIRST_CALL_MS = 1_000
 
 export interface DotsClientOptions extends WireOptions, GuardOptions {
   /** Hosts that a checkout URL may have, lower case, without a port; empty: any. */
@@ -30,44 +33,53 @@ export interface DotsClientOptions extends WireOptions, GuardOptions {
   allowHttpCheckout: boolean
   /** Overrides of {@link DEADLINES_MS}. */
   deadlinesMs?: Partial<typeof DEADLINES_MS>
-  /** How often refused credentials are checked, in milliseconds. */
+  /** How soon it is found out that refused credentials are accepted again, in milliseconds. */
   credentialsRecheckMs?: number
+  /** When `start` makes the first call, in milliseconds. */
+  firstCallMs?: number
 }
 
 export type DotsClient = ReturnType<typeof dotsClient>
 
 /** The Dots API. Every method throws AppErrors `dots-…` only. Changes of Dots' health are logged. */
 export function dotsClient(options: DotsClientOptions) {
-  const { log, checkoutHosts, credentialsRecheckMs = CREDENTIALS_RECHECK_MS } = options
+  const { log, checkoutHosts, clock = () => performance.now() } = options
   const deadlines = { ...DEADLINES_MS, ...options.deadlinesMs }
   const http = options.allowHttpCheckout ? 'always' : 'never'
   const wire = apiWire(options)
-  const guard = callGuard(options)
-  let credentials: 'unchecked' | 'accepted' | 'refused' = 'unchecked'
-  let recheck: NodeJS.Timeout | undefined
+  const guard = callGuard({ ...options, clock })
+  /**
+   * The session that reads are tried with: the last one that Dots has shown or created. One that it has always refused
+   * may belong to another app, so that is used only where there is no other.
+   */
+  let knownId: string | undefined
+  let firstCall: NodeJS.Timeout | undefined
+  const access = apiAccess({
+    log,
+    clock,
+    recheckMs: options.credentialsRecheckMs ?? CREDENTIALS_RECHECK_MS,
+    // The result is not needed: `call` records what it says about the credentials. It counts as a return, since a
+    // background that is paused or fails must not keep the service unready.
+    tryRead: () => void (knownId && getCheckoutSession(knownId, 'return').catch(() => undefined)),
+  })
 
-  const setCredentials = (state: 'accepted' | 'refused'): void => {
-    if (state === credentials) return
-    credentials = state
-    clearInterval(recheck)
-    if (state === 'accepted') {
-      log.info({ event: 'dots.credentials.accepted' }, 'Dots accepted the credentials')
-      return
-    }
-    const hint = 'check DOTS_CLIENT_ID and DOTS_API_KEY'
-    log.error({ event: 'dots.credentials.rejected' }, `Dots rejected the credentials: ${hint}`)
-    // The result is not needed: `call` records what it says about the credentials.
-    const check = () => void listCheckoutSessions({ limit: 1 }).catch(() => undefined)
-    recheck = setInterval(check, credentialsRecheckMs).unref()
-  }
-
-  const call = async (purpose: Purpose, deadlineMs: number, request: WireRequest): Promise<WireResponse> => {
+  const call = async (
+    kind: CallKind,
+    purpose: Purpose,
+    deadlineMs: number,
+    request: WireRequest,
+  ): Promise<WireResponse> => {
     try {
       const response = await guard.call(purpose, deadlineMs, (signal) => wire.send(request, signal))
-      setCredentials('accepted')
+      access.accept(kind)
       return response
     } catch (error) {
-      if (hasCode(error, 'dots-credentials-refused')) setCredentials('refused')
+      if (isRefusal(error)) access.refuse(kind, error)
+      // Dots has looked for the session, so it has accepted the credentials.
+      else if (kind === 'read' && hasCode(error, 'dots-not-found')) access.accept(kind)
+      // Jobs come again and again, and the pause or the breaker is in the log already.
+      const wasNotCalled = hasCode(error, 'dots-paused', 'dots-breaker-open')
+      if (wasNotCalled && purpose === 'background') error.logLevel = 'debug'
       throw error
     }
   }
@@ -89,17 +101,51 @@ export function dotsClient(options: DotsClientOptions) {
   const listCheckoutSessions = async (page: { limit: number; startingAfter?: string }) => {
     const query = new URLSearchParams({ limit: String(page.limit) })
     if (page.startingAfter !== undefined) query.set('starting_after', page.startingAfter)
-    const path = `${SESSIONS}?${query}`
-    const response = await call('background', deadlines.list, { path, maxBytes: MAX_LIST_BYTES })
+    const namesSession = page.startingAfter !== undefined
+    const request = { path: `${SESSIONS}?${query}`, namesSession, maxBytes: MAX_LIST_BYTES }
+    const response = await call('list', 'background', deadlines.list, request)
     const result = parseSessionPage(response.json)
     if (result === undefined) throw invalidResponse(response)
     return result
   }
 
+  /** Reads one session. @throws AppError `dots-not-found` where Dots does not know it, and others. */
+  const getCheckoutSession = async (id: string, purpose: 'return' | 'background'): Promise<Session> => {
+    knownId ??= id
+    const path = `${SESSIONS}/${encodeURIComponent(id)}`
+    const request = { path, namesSession: true, maxBytes: MAX_SESSION_BYTES }
+    const response = await call('read', purpose, deadlines[purpose], request)
+    knownId = id
+    const session = parseSession(response.json)
+    if (session === undefined) throw invalidResponse(response)
+    return session
+  }
+
+  const makeFirstCall = async (): Promise<void> => {
+    try {
+      await listCheckoutSessions({ limit: 1 })
+    } catch (error) {
+      if (isRefusal(error)) access.refuseAtStart()
+      // An error without a code is a bug.
+      const [level, cause] = isDotsError(error)
+        ? ([error.logLevel, { ...error.details, code: error.code }] as const)
+        : (['error', { err: error }] as const)
+      log[level]({ event: 'dots.first-call.failed', ...cause }, 'the first call to Dots failed')
+    }
+  }
+
   return {
-    /** What Dots said last about the credentials; `unchecked` until it has accepted or refused them once. */
-    get credentials() {
-      return credentials
+    /**
+     * Makes a first call in a moment, so that wrong settings are in the log, and half of what makes the service unready,
+     * before a buyer meets them.
+     */
+    start(): void {
+      firstCall = setTimeout(makeFirstCall, options.firstCallMs ?? FIRST_CALL_MS).unref()
+    },
+
+    /** What Dots says about the credentials and the base URL, for `/readyz`. */
+    get access() {
+      return access.status()
     },
 
     /** The state of the calls, for `/readyz`. */
@@ -109,6 +155,7 @@ export function dotsClient(options: DotsClientOptions) {
 
     checkUrl,
     listCheckoutSessions,
+    getCheckoutSession,
 
     /**
      * Creates a checkout session. `checkoutUrl` has passed `checkUrl`; nothing else in the response is required.
@@ -117,9 +164,10 @@ export function dotsClient(options: DotsClientOptions) {
      */
     async createCheckoutSession(request: CreateSession): Promise<{ session: Session; checkoutUrl: URL }> {
       const body = JSON.stringify(request)
-      const maxBytes = MAX_SESSION_BYTES
-      const response = await call('click', deadlines.click, { path: SESSIONS, body, maxBytes })
+      const wireRequest = { path: SESSIONS, body, namesSession: false, maxBytes: MAX_SESSION_BYTES }
+      const response = await call('create', 'click', deadlines.click, wireRequest)
       const session = parseSession(response.json)
+      knownId = session?.id ?? knownId
       if (session?.checkout_session_url === undefined)
         throw invalidResponse(response, { missing: 'checkout_session_url' })
       const url = session.checkout_session_url
@@ -129,21 +177,15 @@ export function dotsClient(options: DotsClientOptions) {
       throw new AppError('dots-unsafe-url', { details })
     },
 
-    /** Reads one session. @throws AppError `dots-not-found` where Dots does not know it, and others. */
-    async getCheckoutSession(id: string, purpose: 'return' | 'background'): Promise<Session> {
-      const path = `${SESSIONS}/${encodeURIComponent(id)}`
-      const response = await call(purpose, deadlines[purpose], { path, maxBytes: MAX_SESSION_BYTES })
-      const session = parseSession(response.json)
-      if (session === undefined) throw invalidResponse(response)
-      return session
-    },
-
     /** Aborts calls for these purposes (default: all), in flight and in the queue, and rejects later ones. */
-    abort: guard.abort,
+    abort(purposes?: readonly Purpose[]): void {
+      clearTimeout(firstCall)
+      guard.abort(purposes)
+    },
 
     /** Waits for calls in flight, then closes every connection. */
     close(): Promise<void> {
-      clearInterval(recheck)
+      access.close()
       return wire.close()
     },
   }

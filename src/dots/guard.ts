@@ -21,30 +21,31 @@ export interface GuardOptions {
 }
 
 /**
- * Controls every call to Dots: limited concurrency with a queue, a pause for all calls that Dots can ask for, a circuit
- * breaker and a retry budget for each purpose, and one deadline for all of it. Changes of a breaker are logged.
+ * Controls every call to Dots: limited concurrency with a queue, and one deadline for all of it. Each purpose has its own
+ * circuit breaker, retry budget and pause that Dots can ask for, so that trouble with one of them does not stop the
+ * others. Changes of a breaker are logged.
  */
 export function callGuard(options: GuardOptions) {
   const { maxInFlight, log, clock = () => performance.now(), random = Math.random } = options
   const limiter = concurrencyLimiter(maxInFlight, clock)
   const lanes = perPurpose((purpose) => ({
-    breaker: circuitBreaker(clock, (state) =>
-      log[state === 'open' ? 'warn' : 'info'](
-        { event: `dots.breaker.${state}`, purpose },
-        `circuit breaker ${state}`,
-      ),
-    ),
+    breaker: circuitBreaker(clock, (state, before) => {
+      // An outage is reported once, when it begins and when it is over, and not with every probe.
+      const level = state === 'closed' ? 'info' : before === 'closed' ? 'warn' : 'debug'
+      log[level]({ event: `dots.breaker.${state}`, purpose }, `circuit breaker ${state}`)
+    }),
     budget: retryBudget(clock),
     /** Calls in flight and in the queue. */
     calls: new Set<AbortController>(),
     isAborted: false,
+    pausedUntil: 0,
   }))
-  let pausedUntil = 0
 
-  const pausedSeconds = () => Math.max(0, Math.ceil((pausedUntil - clock()) / 1000))
+  const pausedSeconds = (purpose: Purpose) =>
+    Math.max(0, Math.ceil((lanes[purpose].pausedUntil - clock()) / 1000))
 
-  const checkPause = (): void => {
-    const seconds = pausedSeconds()
+  const checkPause = (purpose: Purpose): void => {
+    const seconds = pausedSeconds(purpose)
     if (seconds > 0) throw new AppError('dots-paused', { retryAfterSeconds: seconds })
   }
 
@@ -52,7 +53,7 @@ export function callGuard(options: GuardOptions) {
     /** The state of the calls, for `/readyz`. */
     status: () => ({
       breakers: perPurpose((purpose) => lanes[purpose].breaker.state()),
-      pausedSeconds: pausedSeconds(),
+      pausedSeconds: perPurpose(pausedSeconds),
       inFlight: limiter.inFlight(),
       waiting: limiter.waiting(),
     }),
@@ -82,26 +83,24 @@ export function callGuard(options: GuardOptions) {
       const { signal } = controller
       const timer = setTimeout(() => controller.abort(new DOMException('', 'TimeoutError')), deadlineMs)
       lane.calls.add(controller)
-      lane.budget.recordCall()
       if (lane.isAborted) controller.abort()
 
-      const once = async (): Promise<T> => {
+      const once = async (isRetry: boolean): Promise<T> => {
         // A call that would be rejected anyway is rejected at once, not after the wait for a slot.
-        checkPause()
+        checkPause(purpose)
         lane.breaker.check()
         const release = await limiter.acquire(purpose, deadline - clock(), signal)
         try {
-          checkPause()
+          checkPause(purpose)
           const report = lane.breaker.enter()
+          if (!isRetry) lane.budget.recordCall()
           try {
             const result = await attempt(signal)
             report('succeeded')
             return result
           } catch (error) {
-            const pauseMs = pauseMsOf(error)
-            pausedUntil = Math.max(pausedUntil, clock() + pauseMs)
-            if (lane.isAborted || pauseMs > 0) report('ignored')
-            else report(isDotsError(error) && !error.kind.outage ? 'succeeded' : 'failed')
+            lane.pausedUntil = Math.max(lane.pausedUntil, clock() + pauseMsOf(error))
+            report(lane.isAborted ? 'ignored' : outcomeOf(error))
             throw error
           }
         } finally {
@@ -110,7 +109,7 @@ export function callGuard(options: GuardOptions) {
       }
 
       try {
-        return await once()
+        return await once(false)
       } catch (error) {
         if (!isDotsError(error) || !error.kind.retry || signal.aborted) throw error
         const delayMs = MIN_RETRY_DELAY_MS + RETRY_SPREAD_MS * random() + pauseMsOf(error)
@@ -119,7 +118,7 @@ export function callGuard(options: GuardOptions) {
         if (lane.breaker.secondsToWait() > 0 || !lane.budget.take()) throw error
         // When the signal ends the delay, it also ends the attempt that follows.
         await sleep(delayMs, undefined, { signal }).catch(() => undefined)
-        return await once().catch((again: unknown) => {
+        return await once(true).catch((again: unknown) => {
           if (isDotsError(again)) again.sessionMayExist ||= error.sessionMayExist
           throw again
         })
@@ -129,6 +128,13 @@ export function callGuard(options: GuardOptions) {
       }
     },
   }
+}
+
+/** What a failed call says about the health of Dots. */
+function outcomeOf(error: unknown): 'succeeded' | 'failed' | 'ignored' {
+  if (!isDotsError(error)) return 'failed'
+  if (error.kind.isForeign || pauseMsOf(error) > 0) return 'ignored'
+  return error.kind.outage ? 'failed' : 'succeeded'
 }
 
 /** How long Dots has asked not to be called, in milliseconds. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
+import { type OutgoingProxy, outgoingDispatcher } from '../dispatcher.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { errorCode } from './messages.ts'
 
@@ -25,6 +26,7 @@ export interface WireOptions {
   connectMs?: number
   /** Time from the request to the first byte of the response, and between two parts of the body. */
   firstByteMs?: number
+  proxy?: OutgoingProxy
   /** Takes the requests instead of connections of our own. Closed with the client. */
   dispatcher?: Dispatcher
 }
@@ -34,6 +36,8 @@ export interface WireRequest {
   path: string
   /** JSON; the request is a POST where there is one, and otherwise a GET. */
   body?: string
+  /** It names a session, which Dots may not know; every other URL exists, unless the base of the API is wrong. */
+  namesSession: boolean
   /** Longest response body that is read. */
   maxBytes: number
 }
@@ -52,10 +56,9 @@ export function apiWire(options: WireOptions) {
   const basePath = pathname.replace(/\/+$/, '')
   const dispatcher =
     options.dispatcher ??
-    new Pool(origin, {
+    outgoingDispatcher(origin, options.proxy, {
       connections: options.maxInFlight,
-      pipelining: 1,
-      connect: { timeout: connectMs },
+      connectTimeout: connectMs,
       headersTimeout: firstByteMs,
       bodyTimeout: firstByteMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -70,9 +73,11 @@ export function apiWire(options: WireOptions) {
 
   return {
     /** @throws AppError `dots-…` for everything but a 2xx status with JSON. */
-    async send({ path, body, maxBytes }: WireRequest, signal: AbortSignal): Promise<WireResponse> {
+    async send(request: WireRequest, signal: AbortSignal): Promise<WireResponse> {
+      const { path, body, maxBytes } = request
       let response: RawResponse
-      let bytes: Buffer | undefined
+      let bytes: Buffer
+      let isWhole: boolean
       try {
         response = await dispatcher.request({
           origin,
@@ -82,18 +87,15 @@ export function apiWire(options: WireOptions) {
           body,
           signal,
         })
-        bytes = await readBody(response.body, maxBytes)
+        ;({ bytes, isWhole } = await readBody(response.body, maxBytes))
       } catch (error) {
         throw transportError(error)
       }
       const { statusCode: status, headers } = response
-      const json = bytes && parseJson(header(headers, 'content-type'), bytes)
+      const json = isWhole ? parseJson(header(headers, 'content-type'), bytes) : undefined
       // The status decides, even where a proxy has wrapped the error in a page that is too long to read.
-      if (status < 200 || status > 299) throw statusError(status, headers, json, now())
-      if (bytes === undefined) {
-        const details = { dotsStatus: status, tooLarge: `over ${maxBytes} bytes` }
-        throw new AppError('dots-invalid-response', { details })
-      }
+      if (status < 200 || status > 299) throw statusError(request, response, json, now())
+      if (!isWhole) throw invalidResponse({ status, bytes }, { tooLarge: `over ${maxBytes} bytes` })
       if (json === undefined) throw invalidResponse({ status, bytes })
       return { json, status, bytes }
     },
@@ -103,19 +105,30 @@ export function apiWire(options: WireOptions) {
   }
 }
 
-function statusError(status: number, headers: RawResponse['headers'], json: unknown, now: Date): AppError {
+/** The setting to look at, by the code of a refusal. */
+const SETTINGS_TO_CHECK: Partial<Record<ErrorCode, string>> = {
+  'dots-credentials-refused': 'DOTS_CLIENT_ID and DOTS_API_KEY',
+  'dots-wrong-address': 'DOTS_API_URL',
+}
+
+function statusError(request: WireRequest, response: RawResponse, json: unknown, now: Date): AppError {
+  const { statusCode: status, headers } = response
+  const code = codeOfStatus(status, request, json !== undefined)
   const isTransient = status === 409 || status === 429 || status >= 500
   // A `Retry-After` of 0 is treated as none: to retry at once would not help.
   const retryAfterSeconds = (isTransient && parseRetryAfter(header(headers, 'retry-after'), now)) || undefined
-  return new AppError(codeOfStatus(status), {
-    details: { dotsStatus: status, dotsCode: errorCode(json) },
+  return new AppError(code, {
+    details: { dotsStatus: status, dotsCode: errorCode(json), check: SETTINGS_TO_CHECK[code] },
     retryAfterSeconds,
     pauseSeconds: status === 429 || status === 503 ? retryAfterSeconds : undefined,
   })
 }
 
-function codeOfStatus(status: number): ErrorCode {
+function codeOfStatus(status: number, { namesSession }: WireRequest, isJson: boolean): ErrorCode {
+  // Dots answers with JSON; a page comes from a firewall in front of it, which does not look at credentials.
+  if (status === 403 && !isJson) return 'dots-blocked'
   if (status === 401 || status === 403) return 'dots-credentials-refused'
+  if ((status === 404 || status === 405) && !namesSession) return 'dots-wrong-address'
   if (status === 404) return 'dots-not-found'
   if (status === 409) return 'dots-conflict'
   if (status === 429) return 'dots-rate-limited'
@@ -143,17 +156,20 @@ export function parseRetryAfter(value: string | undefined, now: Date): number | 
   return seconds > 0 ? Math.min(seconds, MAX_RETRY_AFTER_SECONDS) : undefined
 }
 
-/** Undefined where the body is longer than `maxBytes`; the rest of it is then not read. */
-async function readBody(body: RawResponse['body'], maxBytes: number): Promise<Buffer | undefined> {
+/** The body; where it is longer than `maxBytes`, only its beginning, and the rest of it is not read. */
+async function readBody(
+  body: RawResponse['body'],
+  maxBytes: number,
+): Promise<{ bytes: Buffer; isWhole: boolean }> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of body) {
     const part: Buffer = chunk
     size += part.length
-    if (size > maxBytes) return undefined
     chunks.push(part)
+    if (size > maxBytes) break
   }
-  return Buffer.concat(chunks)
+  return { bytes: Buffer.concat(chunks), isWhole: size <= maxBytes }
 }
 
 function parseJson(contentType: string | undefined, bytes: Buffer): unknown {
@@ -175,9 +191,11 @@ const TRANSPORT_ERRORS: readonly (readonly [RegExp, ErrorCode])[] = [
   // These come before the first byte of a request has left.
   [/^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|EHOSTUNREACH)$/, 'dots-unreachable'],
   [/^(?:ENETUNREACH|EADDRNOTAVAIL|EMFILE|UND_ERR_CONNECT_TIMEOUT)$/, 'dots-unreachable'],
+  // A proxy that is away or refuses to connect. (A call that we abort ourselves has the name of our reason.)
+  [/^(?:UND_ERR_PRX_CONN|UND_ERR_ABORTED)$/, 'dots-unreachable'],
   // Also a server that does not speak TLS.
   [/^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$|CERT_|SELF_SIGNED_)/, 'dots-certificate-rejected'],
-  [/^(?:DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_)/, 'dots-certificate-rejected'],
+  [/^(?:DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_|UND_ERR_PRX_TLS$)/, 'dots-certificate-rejected'],
   [/^(?:UND_ERR_HEADERS_TIMEOUT|UND_ERR_BODY_TIMEOUT|TimeoutError)$/, 'dots-timeout'],
   [/^(?:HPE_|HTTPParserError$)/, 'dots-invalid-response'],
 ]

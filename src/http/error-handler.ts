@@ -49,6 +49,7 @@ export const errorHandler = fp<{ shop: Shop }>(async (app, { shop }) => {
       retryAfterSeconds,
       notCharged,
       tryAgainUrl: notCharged ? tryAgainUrl(request) : undefined,
+      products: params.products,
     })
     return reply.type('text/html; charset=utf-8').send(page)
   })

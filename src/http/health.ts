@@ -2,17 +2,19 @@ import type { FastifyInstance } from 'fastify'
 import type { LiveCatalog } from '../catalog/live-catalog.ts'
 import type { DotsClient } from '../dots/client.ts'
 import type { Store } from '../store/open-store.ts'
+import type { LogOutput } from './log-output.ts'
 
 interface HealthOptions {
   catalog: Pick<LiveCatalog, 'status'>
   store: Pick<Store, 'ping'>
-  dots: Pick<DotsClient, 'credentials' | 'calls'>
+  dots: Pick<DotsClient, 'access' | 'calls'>
+  log: LogOutput
 }
 
 /** `/healthz`: the process answers. `/readyz`: it can sell, with the state of each part. */
 export async function healthRoutes(
   app: FastifyInstance,
-  { catalog, store, dots }: HealthOptions,
+  { catalog, store, dots, log }: HealthOptions,
 ): Promise<void> {
   app.get('/healthz', { config: { limit: 'none' } }, async () => ({ status: 'ok' }))
 
@@ -23,11 +25,13 @@ export async function healthRoutes(
       store: await storePart(store),
       catalog: { status: state, ...file },
       dots: dotsPart(dots),
+      log: logPart(log),
     }
-    // Only rejected credentials make a replica unready, since they are its own. When Dots is down, it is down for all
-    // replicas, and one of them has to tell the buyers.
-    const ready = !app.draining && parts.store.status === 'ok' && dots.credentials !== 'refused'
-    const status = !ready ? 'not-ready' : parts.dots.status === 'ok' ? 'ready' : 'degraded'
+    // Only rejected credentials and a wrong URL of Dots make a replica unready, since they are its own. When Dots is
+    // down, it is down for all replicas, and one of them has to tell the buyers.
+    const ready = !app.draining && parts.store.status === 'ok' && dots.access.isReady
+    const isWell = parts.dots.status === 'ok' && parts.log.status === 'ok'
+    const status = !ready ? 'not-ready' : isWell ? 'ready' : 'degraded'
     return reply.code(ready ? 200 : 503).send({ status, parts })
   })
 }
@@ -43,8 +47,14 @@ async function storePart(store: HealthOptions['store']): Promise<{ status: strin
   }
 }
 
-function dotsPart({ credentials, calls }: HealthOptions['dots']) {
-  const isWell = calls.breakers.click === 'closed' && calls.pausedSeconds === 0
-  const status = credentials === 'refused' ? 'credentials-refused' : isWell ? 'ok' : 'degraded'
-  return { status, credentials, ...calls }
+function dotsPart({ access, calls }: HealthOptions['dots']) {
+  const { isReady, ...said } = access
+  const canClick = calls.breakers.click === 'closed' && calls.pausedSeconds.click === 0
+  const isWell = canClick && said.credentials !== 'refused'
+  const status = !isReady ? 'credentials-refused' : isWell ? 'ok' : 'degraded'
+  return { status, ...said, ...calls }
+}
+
+function logPart({ droppedLines = 0 }: LogOutput) {
+  return { status: droppedLines === 0 ? 'ok' : 'failed', droppedLines }
 }

@@ -4,21 +4,27 @@ import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { AppError } from '../errors.ts'
+import { RateLimitStore } from './rate-limit-store.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
      * The rate limit that counts the request, `browse` by default: `checkout` for requests that lead to a call to Dots,
-     * `none` for health checks, which are answered under overload as well. Unknown paths count as `checkout`.
+     * `none` for health checks, which are answered under overload as well. `by-route`: the route counts some requests
+     * itself. Unknown paths count as `checkout`, other methods of a known path as `browse`.
      */
-    limit?: 'checkout' | 'browse' | 'none'
+    limit?: Limit | 'by-route' | 'none'
+  }
+  interface FastifyRequest {
+    /** Counts the request in the limit `browse`. @throws AppError too-many-attempts */
+    countAttempt(): Promise<void>
   }
 }
 
+type Limit = 'checkout' | 'browse'
+
 /** Browsing is cheap compared with a checkout, which calls Dots: this many times as many requests are allowed. */
 const BROWSE_LIMIT_FACTOR = 10
-/** IP addresses that are counted at a time: a few megabytes. If there are more, the oldest are dropped. */
-const MAX_REMEMBERED_IPS = 50_000
 /** When the event loop is this late, one more request makes every buyer wait longer. */
 const MAX_EVENT_LOOP_DELAY_MS = 1_500
 /** If a larger share of the heap is used, the process is busy with little but garbage collection. */
@@ -46,24 +52,33 @@ export const limits = fp<LimitsOptions>(async (app, options) => {
   limitConnections(app, options.trustsProxy)
 })
 
-function limitOf({ is404, routeOptions }: FastifyRequest): 'checkout' | 'browse' | 'none' {
-  return is404 ? 'checkout' : (routeOptions.config.limit ?? 'browse')
+function limitOf({ is404, routeOptions, server, url }: FastifyRequest) {
+  const isUnknown = is404 && server.allowedMethods(url).length === 0
+  return isUnknown ? 'checkout' : (routeOptions.config.limit ?? 'browse')
 }
 
 async function limitRates(app: FastifyInstance, options: LimitsOptions['rateLimit']): Promise<void> {
-  await app.register(rateLimit, { global: false, timeWindow: options.windowSeconds * 1000 })
-  const shared = { cache: MAX_REMEMBERED_IPS }
+  await app.register(rateLimit, {
+    global: false,
+    timeWindow: options.windowSeconds * 1000,
+    store: RateLimitStore,
+  })
   const limiters = {
-    checkout: app.createRateLimit({ ...shared, max: options.max }),
-    browse: app.createRateLimit({ ...shared, max: options.max * BROWSE_LIMIT_FACTOR }),
+    checkout: app.createRateLimit({ max: options.max }),
+    browse: app.createRateLimit({ max: options.max * BROWSE_LIMIT_FACTOR }),
   }
-  app.addHook('onRequest', async (request) => {
-    const limit = limitOf(request)
-    if (limit === 'none') return
+  async function count(request: FastifyRequest, limit: Limit): Promise<void> {
     const result = await limiters[limit](request)
     if (!result.isAllowed && result.isExceeded) {
       throw new AppError('too-many-attempts', { retryAfterSeconds: Math.max(1, result.ttlInSeconds) })
     }
+  }
+  app.decorateRequest('countAttempt', function (this: FastifyRequest) {
+    return count(this, 'browse')
+  })
+  app.addHook('onRequest', async (request) => {
+    const limit = limitOf(request)
+    if (limit === 'checkout' || limit === 'browse') await count(request, limit)
   })
 }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import fp from 'fastify-plugin'
-import { type DestinationStream, pino, stdSerializers } from 'pino'
+import { pino, stdSerializers } from 'pino'
 import type { AppError } from '../errors.ts'
+import { type LogOutput, stdoutLog } from './log-output.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -23,11 +24,8 @@ export function newRequestId(): string {
   return Array.from(randomBytes(REQUEST_ID_LENGTH), (byte) => REQUEST_ID_ALPHABET[byte & 31]).join('')
 }
 
-/**
- * The log of the process: JSON lines on stdout, readable ones on a terminal. Its `level` may be changed later.
- * `destination` is for tests that read the log.
- */
-export async function makeLogger(level: string, destination?: DestinationStream): Promise<FastifyBaseLogger> {
+/** The log of the process. Its `level` may be changed later. */
+export async function makeLogger(level: string, output?: LogOutput): Promise<FastifyBaseLogger> {
   const options = {
     level,
     base: null,
@@ -37,15 +35,8 @@ export async function makeLogger(level: string, destination?: DestinationStream)
       log: (fields: Record<string, unknown>) => ({ event: 'fastify.message', ...fields }),
     },
   }
-  const stream = destination ?? (process.stdout.isTTY ? await prettyStream() : undefined)
-  const log: FastifyBaseLogger = stream === undefined ? pino(options) : pino(options, stream)
+  const log: FastifyBaseLogger = pino(options, output ?? (await stdoutLog()))
   return log
-}
-
-async function prettyStream(): Promise<DestinationStream> {
-  // It takes 20 ms to load, which a start without a terminal can save.
-  const { default: pretty } = await import('pino-pretty')
-  return pretty({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss' })
 }
 
 /**

@@ -1,4 +1,10 @@
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  STATUS_CODES,
+} from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -19,11 +25,11 @@ const TIMEOUT_CHECK_INTERVAL_MS = 2_000
 const REQUEST_TIMEOUT_MS = 15_000
 /** Without a byte in either direction for longer than any response takes, the client is gone. */
 const SOCKET_IDLE_TIMEOUT_MS = 30_000
-/** Longer than the idle timeout of common load balancers (60 s), so that it is always the load balancer that closes the connection. */
-const KEEP_ALIVE_MS = 65_000
+/** Longer than proxies keep an idle connection (Caddy 120 s), so that it is always the proxy that closes it. */
+const KEEP_ALIVE_MS = 130_000
 
-/** Where {@link normalizeUrl} sends a request whose path cannot be decoded. */
-const MALFORMED_URL_ROUTE = '/malformed-url'
+/** What {@link normalizeUrl} makes of a URL whose path cannot be decoded. There is no route for it. */
+const MALFORMED_URL = '/malformed-url'
 /** Scheme and host before the path, as clients send them to a proxy (RFC 9112, 3.2.2). */
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i
 
@@ -58,28 +64,39 @@ export function serverOptions({ log, trustsProxy }: ServerOptions) {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_HEADER_SIZE },
     exposeHeadRoutes: true,
     clientErrorHandler: handleClientError,
-    http: {
-      maxHeaderSize: MAX_HEADER_SIZE,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
-    },
+    // With a server of our own, Fastify makes no second one for `localhost`: see `listeners`.
+    serverFactory: httpServer,
     bodyLimit: MAX_BODY_SIZE,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionTimeout: SOCKET_IDLE_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: false,
   } satisfies FastifyHttpOptions<Server, FastifyBaseLogger>
 }
 
-/** Refuses URLs that are too long or malformed like any other error, and hands a form's text on as it came. */
+function httpServer(handler: RequestListener): Server {
+  const options = {
+    maxHeaderSize: MAX_HEADER_SIZE,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  }
+  return createServer(options, handler).setTimeout(SOCKET_IDLE_TIMEOUT_MS)
+}
+
+/**
+ * Refuses URLs that are too long or malformed, and methods that a path does not take, like any other error. Hands a form's
+ * text on as it came.
+ */
 export const requestChecks = fp(async (app) => {
   // An unknown `Expect` header is ignored, as RFC 9110 (10.1.1) allows: Node's own 417 would come without our headers.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response))
-  app.addHook('onRequest', async (request) => {
-    if (request.url.length > MAX_URL_LENGTH) throw new AppError('url-too-long')
-  })
-  app.all(MALFORMED_URL_ROUTE, { config: { limit: 'checkout' } }, async () => {
-    throw new AppError('malformed-url')
+  app.addHook('onRequest', async ({ url, is404 }, reply) => {
+    if (url.length > MAX_URL_LENGTH) throw new AppError('url-too-long')
+    if (url === MALFORMED_URL) throw new AppError('malformed-url')
+    // Here and not in the not-found handler, which runs after the body is read: that may fail with another error.
+    const methods = is404 ? app.allowedMethods(url) : []
+    if (methods.length === 0) return
+    reply.header('allow', methods.join(', '))
+    throw new AppError('method-not-allowed')
   })
   // `links` reads queries and forms by one set of rules, which need to see what was given twice.
   const form = 'application/x-www-form-urlencoded'
@@ -88,8 +105,8 @@ export const requestChecks = fp(async (app) => {
 
 /**
  * The path and query of a request. A broken percent-encoding would be answered by the router itself, without our
- * limits, headers and log, so it is sent to a route of its own. Of an absolute URL only the path is kept: anybody can
- * write any host there, and it must not appear in a link on a page.
+ * limits, headers and log, so it becomes a URL that {@link requestChecks} refuses. Of an absolute URL only the path is
+ * kept: anybody can write any host there, and it must not appear in a link on a page.
  */
 function normalizeUrl(request: Pick<IncomingMessage, 'url'>): string {
   const path = (request.url ?? '/').replace(ABSOLUTE_FORM, '')
@@ -99,7 +116,7 @@ function normalizeUrl(request: Pick<IncomingMessage, 'url'>): string {
     decodeURIComponent(url.split('?', 1)[0] ?? '')
     return url
   } catch {
-    return MALFORMED_URL_ROUTE
+    return MALFORMED_URL
   }
 }
 

@@ -43,7 +43,7 @@ export function stopOnSignals(app: FastifyInstance, { abortCalls }: { abortCalls
     if (firstAt === undefined) {
       firstAt = at
       void stop(app, signal, abortCalls)
-    } else if (at - firstAt > SAME_SIGNAL_MS) {
+    } else if (at - firstAt >= SAME_SIGNAL_MS) {
       process.exit(1)
     }
   }

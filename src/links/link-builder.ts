@@ -48,7 +48,8 @@ export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRe
   if (signing) {
     // Terms that contradict each other are an error for the link's author here, not for the buyer later.
     signedTerms(link)
-    pairs.push([SIGNATURE_PARAMETER, signLink(link, signing.secrets)])
+    // First, so that a link that has lost its end is a changed one, and not the plain link.
+    pairs.unshift([SIGNATURE_PARAMETER, signLink(link, signing.secrets)])
   }
   const query = pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&')
   const url = `${publicUrl.origin}${buyPath(cart)}${query === '' ? '' : `?${query}`}`

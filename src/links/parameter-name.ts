@@ -33,6 +33,16 @@ const KEYED_FORMS: readonly (readonly [pattern: RegExp, prefix: string])[] = [
   [PLAIN_ATTRIBUTION, 'attribution/'],
 ]
 
+/** A regular expression for any of these names, for finding one inside a damaged value. */
+export const KNOWN_NAME = [
+  ...[...CANONICAL.keys()].map((name) => name.replace(/[[\]]/g, '\\$&')),
+  'metadata_[^=&?;\\s]+',
+  '(?:metadata|checkout\\[custom\\])\\[[^[\\]]+\\]',
+  'attribution/[A-Za-z0-9_.-]+',
+  'utm_(?:source|medium|campaign|term|content)',
+  'ref',
+].join('|')
+
 /**
  * The one name of a parameter, whatever alias it came under: `metadata_KEY` and `attribution/KEY` for the
  * open-ended ones, `undefined` for those that a buy link does not use.

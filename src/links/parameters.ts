@@ -97,14 +97,14 @@ export function readParameters(pairs: Iterable<Pair>): LinkParameters {
 }
 
 /**
- * The fields of a form that is posted to the same link: all that a signature covers, unchanged, and the
+ * The fields of a form that is posted to the same link: the signature, all that it covers, unchanged, and the
  * attribution. `readParameters` reads them back as the same parameters, without `continueTo`.
  */
 export function formFields({ covered, attribution, signature }: LinkParameters): Pair[] {
   return [
+    ...(signature === undefined ? [] : [[SIGNATURE_PARAMETER, signature] as const]),
     ...[...covered].flatMap(([name, values]) => values.map((value): Pair => [name, value])),
     ...Object.entries(attribution).map(([name, value]): Pair => [`attribution/${name}`, value]),
-    ...(signature === undefined ? [] : [[SIGNATURE_PARAMETER, signature] as const]),
   ]
 }
 

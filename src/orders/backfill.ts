@@ -4,11 +4,13 @@ import { DEFAULT_CURRENCY } from '../catalog/product.ts'
 import type { Config } from '../config.ts'
 import type { DotsClient } from '../dots/client.ts'
 import type { Session } from '../dots/messages.ts'
-import { AppError, hasCode, type Log } from '../errors.ts'
+import { hasCode, type Log } from '../errors.ts'
 import { buyPath, type Cart } from '../links/cart.ts'
 import type { Checkout, SoldItem } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
 import type { BackfillCursor, Lease } from './lease.ts'
+import { inBatches, nextTurn } from './loop.ts'
+import { readPage } from './session-list.ts'
 import { type OwnMetadata, readMerchantMetadata, readOwnMetadata } from './session-metadata.ts'
 import type { Settle } from './settle.ts'
 
@@ -16,10 +18,6 @@ import type { Settle } from './settle.ts'
 export const AFTER_CLICK_MS = 60_000
 /** If a session is not in Dots' list after this time, it was never created. */
 const FAIL_UNRESOLVED_MS = 3_600_000
-/** Sessions on a page of Dots' list: the maximum that the API allows. */
-const PAGE = 100
-/** Maximum number of rows that one run sets to `failed`; the next run continues. */
-const BATCH = 1_000
 
 interface BackfillOptions {
   config: Pick<Config, 'fulfillment' | 'shop'>
@@ -49,7 +47,24 @@ interface BackfillRun {
   onProgress?: (progress: Readonly<BackfillProgress>) => void
   /** Called with a new cursor after each page, so that a later run can continue there. */
   saveCursor?: (cursor: BackfillCursor) => Promise<void>
+  /** Stops after so many pages. */
+  maxPages?: number
 }
+
+interface Reconcile {
+  announceRestored: boolean
+  progress: BackfillProgress
+}
+
+/** The cursor of the same backfill, back at the start of the list. */
+export function fromTheTop({ since, startedAt, isLong }: BackfillCursor): BackfillCursor {
+  return { since, startedAt, isLong }
+}
+
+const idsOf = ({ id, payment_intent_id: intent }: Session) => [id, intent].filter((one) => one !== undefined)
+
+/** The states that a checkout leaves when its session ends. */
+const isUnsettled = ({ state }: Checkout) => state === 'creating' || state === 'open' || state === 'unknown'
 
 export type Backfill = ReturnType<typeof backfillService>
 
@@ -67,64 +82,64 @@ export function backfillService(options: BackfillOptions) {
   async function run(
     from: BackfillCursor,
     signal: AbortSignal,
-    { announceRestored = false, onProgress, saveCursor }: BackfillRun = {},
+    {
+      announceRestored = false,
+      onProgress,
+      saveCursor,
+      maxPages = Number.POSITIVE_INFINITY,
+    }: BackfillRun = {},
   ): Promise<boolean> {
     const progress: BackfillProgress = { sessions: 0, settled: 0, restored: 0, held: 0, released: 0 }
-    let cursor: BackfillCursor | undefined = from
-    while (cursor !== undefined) {
+    let cursor = from
+    for (let pages = 0; pages < maxPages; pages += 1) {
       if (!(await lease.nextCall(signal))) return false
-      const page = await readPage(cursor, saveCursor)
-      const ours = page.sessions.flatMap((session) => {
-        const own = readOwnMetadata(session)
-        return own === undefined ? [] : [{ session, own }]
+      const { sessions, next, isLast } = await readPage(dots, cursor).catch((error: unknown) => {
+        // Dots no longer knows the session that the cursor names, so the backfill starts again.
+        const isUnknown = hasCode(error, 'dots-request-refused', 'dots-not-found')
+        if (!isUnknown || cursor.startingAfter === undefined || pages > 0) throw error
+        return { sessions: [], next: fromTheTop(cursor), isLast: false }
       })
-      const rows = await checkouts.findMany(ours.map(({ own }) => own.checkoutId))
-      const known = new Map(rows.map((checkout) => [checkout.id, checkout]))
-      for (const { session, own } of ours) {
-        await reconcileSession(session, own, known.get(own.checkoutId), { announceRestored, progress })
-      }
-      progress.sessions += page.sessions.length
+      await reconcilePage(sessions, { announceRestored, progress })
       onProgress?.(progress)
-      cursor = page.next
-      if (cursor !== undefined) await saveCursor?.(cursor)
+      cursor = next
+      await saveCursor?.(cursor)
+      if (isLast) return true
     }
-    return true
+    return false
   }
 
-  /**
-   * The next page, and the cursor after it: undefined at the end of the list, or if the list is sorted from new to old
-   * and this page reaches sessions older than `since`. The order is not documented, so a list in the other order is read
-   * to its end.
-   */
-  async function readPage(cursor: BackfillCursor, saveCursor: BackfillRun['saveCursor']) {
-    const { since, startedAt, startingAfter } = cursor
-    const { sessions, hasMore } = await dots
-      .listCheckoutSessions({ limit: PAGE, startingAfter })
-      .catch(async (error: unknown) => {
-        // Dots no longer knows the session that the cursor names: the next run starts at the top of the list.
-        if (hasCode(error, 'dots-request-refused', 'dots-not-found') && startingAfter !== undefined) {
-          await saveCursor?.({ since, startedAt })
-        }
-        throw error
-      })
-    const lastId = sessions.at(-1)?.id
-    // A list that repeats a page would never end. It must not count as complete either.
-    if (hasMore && lastId !== undefined && lastId === startingAfter) {
-      throw new AppError('dots-invalid-response', { details: { list: 'the next page repeats this one' } })
+  async function reconcilePage(sessions: readonly Session[], reconcile: Reconcile): Promise<void> {
+    const ours = sessions.flatMap((session) => {
+      const own = readOwnMetadata(session)
+      return own === undefined ? [] : [{ session, own }]
+    })
+    const rows = await checkouts.findMany(ours.map(({ own }) => own.checkoutId))
+    const known = new Map(rows.map((checkout) => [checkout.id, checkout]))
+    const named = await namedByEvents(
+      ours.flatMap(({ session, own }) => (known.has(own.checkoutId) ? [] : [session])),
+    )
+    const ended: string[] = []
+    for (const { session, own } of ours) {
+      const checkout = known.get(own.checkoutId)
+      if (session.status === 'expired' && checkout !== undefined && checkout.sessionId !== null) {
+        // A create call that was sent twice may leave a second session, whose expiry does not count.
+        if (isUnsettled(checkout) && session.id === checkout.sessionId) ended.push(checkout.id)
+        continue
+      }
+      // Nothing has changed, as with most sessions of a page.
+      if (session.status === 'open' && checkout?.state === 'open' && checkout.sessionId !== null) continue
+      await reconcileSession(session, own, checkout, { ...reconcile, named })
+      await nextTurn()
     }
-    if (!hasMore || isPast(sessions, since)) return { sessions, next: undefined }
-    // The next page cannot be requested. If this counted as the end, checkouts on it would be set to `failed`.
-    if (lastId === undefined) {
-      throw new AppError('dots-invalid-response', { details: { list: 'the last session has no id' } })
-    }
-    return { sessions, next: { since, startedAt, startingAfter: lastId } }
+    if (ended.length > 0) reconcile.progress.settled += await checkouts.recordExpiries(ended)
+    reconcile.progress.sessions += sessions.length
   }
 
   async function reconcileSession(
     session: Session,
     own: OwnMetadata,
     known: Checkout | undefined,
-    { announceRestored, progress }: { announceRestored: boolean; progress: BackfillProgress },
+    { announceRestored, progress, named }: Reconcile & { named: ReadonlySet<string> },
   ): Promise<void> {
     if (known?.state === 'complete') {
       await settle(known, session, log)
@@ -133,11 +148,11 @@ export function backfillService(options: BackfillOptions) {
     }
     if (known?.state === 'expired' && session.status === 'expired') return
     // The click may be in progress: only the click knows which session the buyer gets.
-    const clickEnd = new Date(now().getTime() - AFTER_CLICK_MS).toISOString()
-    if (known?.state === 'creating' && known.createdAt > clickEnd) return
+    const ageMs = now().getTime() - Date.parse(known?.createdAt ?? '')
+    if (known?.state === 'creating' && ageMs >= 0 && ageMs < AFTER_CLICK_MS) return
     if (known === undefined) {
       if (!isOurs(session)) return
-      const isHeld = session.status === 'complete' && !announceRestored && !(await wasNeverAnnounced(session))
+      const isHeld = session.status === 'complete' && !announceRestored && !wasNeverAnnounced(session, named)
       await restore(session, own, isHeld)
       progress.restored += 1
       if (isHeld && canAnnounce) progress.held += 1
@@ -164,12 +179,28 @@ export function backfillService(options: BackfillOptions) {
 
   /**
    * Whether a restored complete order was certainly not announced before: its session was created after this database,
-   * or a pending webhook names it. Older orders may have been announced from a lost database.
+   * or a stored webhook names it. Older orders may have been announced from a lost database.
    */
-  async function wasNeverAnnounced(session: Session): Promise<boolean> {
-    if (Date.parse(session.created ?? '') >= Date.parse(store.createdAt)) return true
-    const ids = [session.id, session.payment_intent_id].filter((id) => id !== undefined)
-    return events.hasPending(ids)
+  function wasNeverAnnounced(session: Session, named: ReadonlySet<string>): boolean {
+    return isOfThisDatabase(session) || idsOf(session).some((id) => named.has(id))
+  }
+
+  const isOfThisDatabase = ({ created }: Session) => Date.parse(created ?? '') >= Date.parse(store.createdAt)
+
+  /** Which ids of lost orders that are older than this database stand in a stored webhook. */
+  async function namedByEvents(lost: readonly Session[]): Promise<ReadonlySet<string>> {
+    const older = lost.filter((session) => session.status === 'complete' && !isOfThisDatabase(session))
+    const ids = new Set(older.flatMap(idsOf))
+    const named = new Set<string>()
+    let after: string | undefined = ids.size > 0 ? '' : undefined
+    while (after !== undefined) {
+      const { candidateIds, next }: { candidateIds: string[]; next: string | undefined } =
+        await events.named(after)
+      for (const id of candidateIds) if (ids.has(id)) named.add(id)
+      await nextTurn()
+      after = next
+    }
+    return named
   }
 
   /** Writes the row that the store has lost, from the session and its metadata. */
@@ -182,6 +213,7 @@ export function backfillService(options: BackfillOptions) {
       currency: catalog.current.find(own.cart[0]?.sku ?? '')?.currency ?? DEFAULT_CURRENCY,
       link: buyPath(own.cart),
       linkId: own.linkId ?? null,
+      linkUses: null,
       clientReferenceId: session.client_reference_id ?? null,
       customerEmail: session.customer_email ?? null,
       metadata: readMerchantMetadata(session),
@@ -195,21 +227,10 @@ export function backfillService(options: BackfillOptions) {
    */
   async function failUnresolved({ since, startedAt }: BackfillCursor): Promise<void> {
     const before = new Date(Date.parse(startedAt) - FAIL_UNRESOLVED_MS).toISOString()
-    for (const { id, createdAt } of await checkouts.unresolved(before, BATCH)) {
-      if (createdAt >= since) await checkouts.recordFailed(id, 'never-opened')
-    }
+    await inBatches(() => checkouts.failUnresolved(since, before))
   }
 
   return { run, failUnresolved }
-}
-
-function isPast(sessions: readonly Session[], since: string): boolean {
-  const times = sessions.map(({ created }) => Date.parse(created ?? ''))
-  const isNewestFirst = times.every((time, index) => index === 0 || time <= (times[index - 1] ?? Number.NaN))
-  const [first = Number.NaN] = times
-  const last = times.at(-1) ?? Number.NaN
-  // If all times are equal, the order is not known.
-  return isNewestFirst && first > last && last < Date.parse(since)
 }
 
 /**

@@ -1,24 +1,35 @@
 import type { DotsClient } from '../dots/client.ts'
 import { isDotsError, type Log } from '../errors.ts'
+import type { Checkout } from '../store/checkout.ts'
 import type { PendingEvent } from '../store/events.ts'
 import type { Store } from '../store/open-store.ts'
+import { MAX_ROWS } from '../store/rows.ts'
+import { isNotCalled, nextTurn } from './loop.ts'
 import type { Settle } from './settle.ts'
 
-/** Longer than one event takes. If the process dies meanwhile, the event is claimed again after this time. */
-export const CLAIM_MS = 20_000
+/** Events that are claimed at once; few enough to be processed before their claim ends, also while Dots is slow. */
+const BATCH = 50
+/** Sessions that are asked for at one time, so that connections are left for buyers. */
+const CALLS_AT_ONCE = 8
+/** Longer than a batch takes. If the process dies meanwhile, its events are claimed again after this time. */
+const CLAIM_SECONDS = 60
 /**
- * Enough to catch up after an outage, and few enough to leave connections for buyers. All claimed events are processed at
- * once: if one waited while Dots is slow, its claim would expire.
+ * Seconds before an event that matches no checkout is looked for again: half a minute for a row that is being written,
+ * and at least one more backfill, which restores lost rows every five minutes. After the last look it is done.
  */
-const BATCH = 4
-/**
- * Seconds before an event is processed again: Dots may show a payment only a moment after its event, or a backfill may
- * restore the row later. After these, MAX_RETRY_SECONDS.
- */
+const SECOND_LOOK_SECONDS = 30
+const LOOK_AGAIN_SECONDS = [SECOND_LOOK_SECONDS, 540]
+/** Seconds before Dots is asked again: it may show a payment only a moment after its event. After these, MAX_RETRY_SECONDS. */
 const RETRY_SECONDS = [5, 30, 120, 600, 1_800]
 const MAX_RETRY_SECONDS = 3_600
+/** Before an event is processed again for which Dots was not asked at all; longer where Dots has asked for a pause. */
+const NOT_CALLED_SECONDS = 5
 /** A session that is still open after so many attempts was not paid; the sweep checks it once more when it has expired. */
 const MAX_ATTEMPTS_AT_OPEN_SESSION = 5
+/** More than a week of attempts: what Dots has not answered by then, it never will. */
+const MAX_ATTEMPTS = 200
+/** After so many failures in a row Dots itself may be down, and the other events wait for the next run. */
+const MAX_FAILURES_IN_A_ROW = 2
 
 const MAX_CANDIDATE_IDS = 50
 const MAX_DEPTH = 6
@@ -50,41 +61,114 @@ interface EventOptions {
 
 export type Events = ReturnType<typeof eventService>
 
+/** A checkout whose session is known, and the events that name it. */
+interface Match {
+  checkout: Checkout
+  sessionId: string
+  events: PendingEvent[]
+}
+
+/** How the calls to Dots of one run are going. */
+interface Run {
+  failuresInARow: number
+  /** Dots is not asked any more in this run. */
+  isOver: boolean
+}
+
 /**
  * Processes the webhooks of Dots. An event only shows that something may have changed; what counts is the session, which
- * is then read from Dots.
+ * is then read from Dots. Events that name no checkout cost Dots nothing.
  */
 export function eventService({ store, dots, settle, log, now }: EventOptions) {
-  const later = (ms: number) => new Date(now().getTime() + ms).toISOString()
+  const later = (seconds: number) => new Date(now().getTime() + seconds * 1000).toISOString()
+  /** Events that have arrived in this turn of the event loop, and their processing. */
+  let arrived: PendingEvent[] = []
+  let processing: Promise<void> | undefined
 
-  /** Processes one event that is claimed. @throws StoreError */
-  async function process(event: PendingEvent): Promise<void> {
-    const checkouts = await store.checkouts.findByAnyId(event.candidateIds)
-    let isDone = checkouts.length > 0 || event.candidateIds.length === 0
-    for (const checkout of checkouts) {
-      if (checkout.state === 'complete') continue
-      if (checkout.sessionId === null) {
-        isDone = false
-        continue
+  /** Processes events that are claimed: one look-up for many of them, one call to Dots for each checkout. */
+  async function processAll(events: readonly PendingEvent[], run: Run): Promise<void> {
+    const { matches, unmatched } = await match(events)
+    await postponeUnmatched(unmatched)
+    // Those that have failed least come first, so that sessions which always fail do not keep the others waiting.
+    const queue = matches.sort((one, other) => attemptsOf(one) - attemptsOf(other)).values()
+    await Promise.all(
+      Array.from({ length: CALLS_AT_ONCE }, async () => {
+        for (const one of queue) {
+          await check(one, run)
+          await nextTurn()
+        }
+      }),
+    )
+  }
+
+  async function match(events: readonly PendingEvent[]) {
+    const ids = [...new Set(events.flatMap(({ candidateIds }) => candidateIds))]
+    const byId = new Map<string | null, Checkout>()
+    for (let start = 0; start < ids.length; start += MAX_ROWS) {
+      for (const checkout of await store.checkouts.findByAnyId(ids.slice(start, start + MAX_ROWS))) {
+        for (const id of [checkout.id, checkout.sessionId, checkout.paymentIntentId]) byId.set(id, checkout)
       }
-      try {
-        const session = await dots.getCheckoutSession(checkout.sessionId, 'background')
-        await settle(checkout, session, log)
-        if (session.status === 'open' && event.attempts < MAX_ATTEMPTS_AT_OPEN_SESSION) isDone = false
-      } catch (error) {
-        if (!isDotsError(error)) throw error
-        log[error.logLevel](
-          { event: 'event.postponed', ...error.details, code: error.code, checkout: checkout.id },
-          'event postponed: could not get the session from Dots',
-        )
-        isDone = false
+      await nextTurn()
+    }
+    const matches = new Map<string, Match>()
+    const unmatched: PendingEvent[] = []
+    for (const event of events) {
+      const named = event.candidateIds.map((id) => byId.get(id)).filter((checkout) => checkout !== undefined)
+      let isMatched = false
+      for (const checkout of new Set(named)) {
+        // A backfill has to find its session first.
+        if (checkout.sessionId === null) continue
+        isMatched = true
+        const known = matches.get(checkout.id) ?? { checkout, sessionId: checkout.sessionId, events: [] }
+        known.events.push(event)
+        matches.set(checkout.id, known)
       }
+      if (!isMatched) unmatched.push(event)
     }
-    if (isDone) await store.events.recordDone(event.id)
-    else {
-      const seconds = RETRY_SECONDS[event.attempts - 1] ?? MAX_RETRY_SECONDS
-      await store.events.recordRetry(event.id, later(seconds * 1000))
+    return { matches: [...matches.values()], unmatched }
+  }
+
+  /** A new event is claimed until its second look, so that nothing has to be written for it. */
+  async function postponeUnmatched(events: readonly PendingEvent[]): Promise<void> {
+    const pauses = Map.groupBy(events, ({ attempts, candidateIds }) =>
+      candidateIds.length === 0 ? undefined : LOOK_AGAIN_SECONDS[attempts - 1],
+    )
+    for (const [seconds, some] of pauses) {
+      const ids = some.map(({ id }) => id)
+      if (seconds === undefined) await store.events.recordDone(ids)
+      else if (seconds !== SECOND_LOOK_SECONDS) await store.events.recordRetry(ids, later(seconds))
     }
+  }
+
+  /** Asks Dots about a checkout that events have named, and records what becomes of them. @throws StoreError */
+  async function check({ checkout, sessionId, events }: Match, run: Run): Promise<void> {
+    const ids = events.map(({ id }) => id)
+    const attempts = Math.max(...events.map((event) => event.attempts))
+    if (checkout.state === 'complete') return void (await store.events.recordDone(ids))
+    if (run.isOver) return void (await store.events.recordRetry(ids, later(NOT_CALLED_SECONDS), false))
+    try {
+      const session = await dots.getCheckoutSession(sessionId, 'background')
+      run.failuresInARow = 0
+      await settle(checkout, session, log)
+      if (session.status !== 'open' || attempts >= MAX_ATTEMPTS_AT_OPEN_SESSION) {
+        return void (await store.events.recordDone(ids))
+      }
+    } catch (error) {
+      if (!isDotsError(error)) throw error
+      if (isNotCalled(error)) {
+        run.isOver = true
+        const seconds = Math.max(error.retryAfterSeconds ?? 0, NOT_CALLED_SECONDS)
+        return void (await store.events.recordRetry(ids, later(seconds), false))
+      }
+      run.failuresInARow += 1
+      run.isOver ||= run.failuresInARow >= MAX_FAILURES_IN_A_ROW
+      log[error.logLevel](
+        { event: 'event.postponed', ...error.details, code: error.code, checkout: checkout.id },
+        'event postponed: could not get the session from Dots',
+      )
+      if (attempts >= MAX_ATTEMPTS) return void (await store.events.recordDone(ids))
+    }
+    await store.events.recordRetry(ids, later(RETRY_SECONDS[attempts - 1] ?? MAX_RETRY_SECONDS))
   }
 
   return {
@@ -94,20 +178,39 @@ export function eventService({ store, dots, settle, log, now }: EventOptions) {
      */
     async receive(id: string, body: unknown): Promise<PendingEvent | undefined> {
       const ids = candidateIds(body)
-      const outcome = await store.events.record(id, ids, later(CLAIM_MS))
-      if (outcome === 'seen') return undefined
-      return { id, candidateIds: ids, attempts: 1, receivedAt: now().toISOString() }
+      const outcome = await store.events.record(id, ids, later(SECOND_LOOK_SECONDS))
+      return outcome === 'seen' ? undefined : { id, candidateIds: ids, attempts: 1 }
     },
 
-    process,
+    /**
+     * Processes an event that was received, together with all others that arrive in the same turn of the event loop.
+     *
+     * @throws StoreError
+     */
+    process(event: PendingEvent): Promise<void> {
+      arrived.push(event)
+      processing ??= nextTurn().then(() => {
+        const events = arrived
+        arrived = []
+        processing = undefined
+        return processAll(events, newRun())
+      })
+      return processing
+    },
 
     /** Processes the events that are due, until there are none or `signal` is aborted. @throws StoreError */
     async processDue(signal: AbortSignal): Promise<void> {
+      const run = newRun()
       while (!signal.aborted) {
-        const due = await store.events.claimDue(BATCH, later(CLAIM_MS))
-        await Promise.all(due.map(process))
+        const due = await store.events.claimDue(BATCH, later(CLAIM_SECONDS))
+        await nextTurn()
+        await processAll(due, run)
         if (due.length < BATCH) return
       }
     },
   }
 }
+
+const newRun = (): Run => ({ failuresInARow: 0, isOver: false })
+
+const attemptsOf = ({ events }: Match) => Math.min(...events.map(({ attempts }) => attempts))

@@ -11,8 +11,18 @@ const SWEEP_LEASE = 'sweep'
  * one page of Dots' list (15 s). If a lease expires while its holder works, the holder stops at its next step.
  */
 const LEASE_MS = 30_000
+/** Pause before the next attempt to acquire the lease: a process that replaces a killed one sweeps within a minute. */
+export const LEASE_RETRY_MS = 10_000
 
-/** Where a backfill is in Dots' list; recorded after each page, so that it continues there after a restart. */
+/** The end of the oldest part of a list that is sorted from old to new, which backfills need not read again. */
+const CheckpointSchema = Type.Object({
+  sessionId: Type.String(),
+  /** ISO 8601, by the clock of Dots. */
+  created: Type.String(),
+})
+export type Checkpoint = Static<typeof CheckpointSchema>
+
+/** Where a backfill is in Dots' list; recorded after each page, so that a later run continues there. */
 const BackfillCursorSchema = Type.Object({
   /** ISO 8601; sessions created before are of no interest. */
   since: Type.String(),
@@ -20,16 +30,22 @@ const BackfillCursorSchema = Type.Object({
   startedAt: Type.String(),
   /** The last session id of the page before; absent at the start of the list. */
   startingAfter: Type.Optional(Type.String()),
+  checkpoint: Type.Optional(CheckpointSchema),
+  /** Whether it reaches back to all sessions that may have been open at the last long one. */
+  isLong: Type.Optional(Type.Boolean()),
 })
 export type BackfillCursor = Static<typeof BackfillCursorSchema>
 
-/** Stored between two sweeps: when the last complete backfill began, and the cursor of an unfinished one. */
+/** Stored between two sweeps: when the last complete backfills began, and the cursor of an unfinished one. */
 const SweepCursorSchema = Type.Object({
   /** ISO 8601. */
   completedAt: Type.Optional(Type.String()),
+  /** ISO 8601. */
+  longCompletedAt: Type.Optional(Type.String()),
+  checkpoint: Type.Optional(CheckpointSchema),
   backfill: Type.Optional(BackfillCursorSchema),
 })
-type SweepCursor = Static<typeof SweepCursorSchema>
+export type SweepCursor = Static<typeof SweepCursorSchema>
 
 const cursorValidator = Compile(SweepCursorSchema)
 
@@ -65,11 +81,11 @@ export function sweepLease({ store: { leases }, now, callsPerMinute }: LeaseOpti
       return !signal.aborted && (await acquire())
     },
 
-    /** Empty if nothing was recorded, or if it cannot be read. */
+    /** Empty if nothing was recorded, if it cannot be read, or if it was written under a clock that was ahead. */
     async readCursor(): Promise<SweepCursor> {
       try {
         const cursor: unknown = JSON.parse((await leases.readCursor(SWEEP_LEASE)) ?? '{}')
-        return cursorValidator.Check(cursor) ? cursor : {}
+        return cursorValidator.Check(cursor) && !isAhead(cursor, now().toISOString()) ? cursor : {}
       } catch (error) {
         if (error instanceof SyntaxError) return {}
         throw error
@@ -78,4 +94,9 @@ export function sweepLease({ store: { leases }, now, callsPerMinute }: LeaseOpti
 
     writeCursor: (cursor: SweepCursor) => leases.writeCursor(SWEEP_LEASE, JSON.stringify(cursor)),
   }
+}
+
+function isAhead({ completedAt, longCompletedAt, backfill }: SweepCursor, now: string): boolean {
+  const times = [completedAt, longCompletedAt, backfill?.startedAt, backfill?.since]
+  return times.some((time) => time !== undefined && time > now)
 }

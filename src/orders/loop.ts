@@ -1,4 +1,6 @@
-import type { Log } from '../errors.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { hasCode, type Log } from '../errors.ts'
+import { MAX_ROWS } from '../store/rows.ts'
 
 /** Varies the interval, so that replicas which were started together do not run at the same moments. */
 const JITTER = 0.2
@@ -7,8 +9,17 @@ interface LoopOptions {
   name: string
   everyMs: number
   log: Log
-  /** One run. Errors are logged, and the loop continues. */
+  /** One run. Errors are logged, and the loop continues: after `everyMs`, or earlier if it resolves to fewer milliseconds. */
   run: (signal: AbortSignal) => Promise<unknown>
+}
+
+/** Times by the clock of the machine. */
+export interface JobStatus {
+  isRunning: boolean
+  /** When the last run ended, in whatever way; undefined before. */
+  endedAt: Date | undefined
+  /** When the last run ended without an error. */
+  succeededAt: Date | undefined
 }
 
 /** Runs a background job again and again, never two runs at a time, from `start` until `stop`. */
@@ -19,6 +30,8 @@ export function backgroundLoop({ name, everyMs, log, run }: LoopOptions) {
   let running: Promise<void> | undefined
   let isStarted = false
   let runAgain = false
+  let endedAt: Date | undefined
+  let succeededAt: Date | undefined
 
   function schedule(delayMs: number): void {
     if (signal.aborted) return
@@ -36,21 +49,35 @@ export function backgroundLoop({ name, everyMs, log, run }: LoopOptions) {
   }
 
   async function runAndSchedule(): Promise<void> {
+    let delayMs = everyMs
     do {
       runAgain = false
-      await run(signal).catch((error: unknown) => {
-        if (signal.aborted) return
-        // An expected failure is its code; a stack means a bug of ours.
-        const isExpected = error instanceof Error && 'code' in error && typeof error.code === 'string'
-        const cause = isExpected ? { code: error.code } : { err: error }
-        log.error({ event: 'job.failed', job: name, ...cause }, 'background job failed; it will run again')
-      })
+      delayMs = await runOnce()
     } while (runAgain && !signal.aborted)
     running = undefined
-    schedule(everyMs)
+    schedule(delayMs)
+  }
+
+  /** Resolves to the milliseconds until the next run. */
+  async function runOnce(): Promise<number> {
+    try {
+      const delayMs = await run(signal)
+      succeededAt = new Date()
+      return typeof delayMs === 'number' ? Math.min(delayMs, everyMs) : everyMs
+    } catch (error) {
+      if (signal.aborted) return everyMs
+      // An expected failure is its code; a stack means a bug of ours.
+      const isExpected = error instanceof Error && 'code' in error && typeof error.code === 'string'
+      const cause = isExpected ? { code: error.code } : { err: error }
+      log.error({ event: 'job.failed', job: name, ...cause }, 'background job failed; it will run again')
+      return everyMs
+    } finally {
+      endedAt = new Date()
+    }
   }
 
   return {
+    status: (): JobStatus => ({ isRunning: running !== undefined, endedAt, succeededAt }),
     /** The first run comes after a part of the interval, so that a process which keeps crashing does not flood Dots. */
     start(): void {
       isStarted = true
@@ -64,4 +91,18 @@ export function backgroundLoop({ name, everyMs, log, run }: LoopOptions) {
       await running
     },
   }
+}
+
+/** Lets the event loop go, so that requests are served between two parts of long work. */
+export { nextTurn }
+
+/** Repeats a step that changes at most {@link MAX_ROWS} rows and resolves to how many, until no more are left. */
+export async function inBatches(step: () => Promise<number>): Promise<void> {
+  while ((await step()) >= MAX_ROWS) await nextTurn()
+  await nextTurn()
+}
+
+/** Whether an error of a call to Dots means that there was no call: it says nothing of what was asked for. */
+export function isNotCalled(error: unknown): boolean {
+  return hasCode(error, 'dots-breaker-open', 'dots-paused', 'dots-queue-full')
 }

@@ -4,8 +4,8 @@ import { type Cart, formatPermalink, parseItems } from '../links/cart.ts'
 import { isOwnMetadataKey, MAX_METADATA_KEYS, MAX_METADATA_VALUE_LENGTH } from '../metadata.ts'
 
 /** The id of a checkout as the service makes it: a random UUID (RFC 9562, version 4), in lower case. */
-export const CHECKOUT_ID_PATTERN = '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
-const CHECKOUT_ID = new RegExp(CHECKOUT_ID_PATTERN)
+export const CHECKOUT_ID_PATTERN = '[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}'
+const CHECKOUT_ID = new RegExp(`^${CHECKOUT_ID_PATTERN}$`)
 
 /** What the service itself writes into a session, so that a lost store can be rebuilt from Dots' list. */
 export interface OwnMetadata {

@@ -39,10 +39,12 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
 
   async function complete(checkout: Checkout, session: Session, log: Log): Promise<void> {
     const completedAt = now().toISOString()
-    // The one place that decides it: held is what nobody receives, or what was restored and may have been announced before.
-    const state = checkout.isHeld || config.fulfillment === undefined ? 'held' : 'pending'
     const amountPaid = session.amount_total
     const amountMismatch = amountPaid !== undefined && amountPaid !== checkout.amountTotal
+    // The one place that decides it. Held is what a person has to look at: a wrong amount, and what was restored and may
+    // have been announced before.
+    const isHeld = checkout.isHeld || amountMismatch
+    const state = config.fulfillment === undefined ? 'none' : isHeld ? 'held' : 'pending'
     const result = await checkouts.recordCompletion(checkout.id, {
       payment: {
         sessionId: session.id,
@@ -52,15 +54,13 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
       },
       completedAt,
       amountMismatch,
-      announcement: amountMismatch
-        ? undefined
-        : {
-            // Always the same for an order, also in a rebuilt database, so that receivers recognise it.
-            id: `order_${checkout.id}`,
-            type: COMPLETED,
-            body: announcementBody(checkout, session, completedAt),
-            state,
-          },
+      announcement: {
+        // Always the same for an order, also in a rebuilt database, so that receivers recognise it.
+        id: `order_${checkout.id}`,
+        type: COMPLETED,
+        body: announcementBody(checkout, session, completedAt),
+        state,
+      },
       salesLimits: salesLimitsOf(checkout),
     })
     if (result.outcome !== 'recorded') {
@@ -80,14 +80,22 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
       log.warn({ event: 'order.amount-unknown', ...details }, 'Dots did not say how much was paid')
     }
     if (amountMismatch) {
-      log.error({ event: 'order.amount-mismatch', ...details }, 'amount mismatch; order not announced')
+      log.error(
+        { event: 'order.amount-mismatch', ...details },
+        'amount mismatch; not announced until `npm run orders -- --resend` releases it',
+      )
     }
     if (result.oversold.length > 0) {
       log.error({ event: 'order.oversold', ...details, skus: result.oversold }, 'sales limit exceeded')
     }
-    if (amountMismatch) return
+    if (result.overusedLink !== undefined) {
+      log.error(
+        { event: 'order.overused', ...details, link: result.overusedLink },
+        'signed link used more often than it allows',
+      )
+    }
     if (state === 'pending') deliveries.runNow()
-    else if (checkout.isHeld && config.fulfillment !== undefined) {
+    else if (state === 'held' && !amountMismatch) {
       log.warn(
         { event: 'order.held', ...details },
         'restored order may have been announced before; `npm run reconcile -- --announce` announces it',
@@ -126,7 +134,10 @@ function isItsSession({ sessionId }: Checkout, session: Session): boolean {
   return sessionId === null || session.id === undefined || session.id === sessionId
 }
 
-/** The exact body of the announcement. `customer_email` is the email in the paid session. */
+/**
+ * The body of the announcement, without the amount paid and the flags, which are added when it is sent.
+ * `customer_email` is the email in the paid session.
+ */
 function announcementBody(checkout: Checkout, session: Session, completedAt: string): string {
   return JSON.stringify({
     type: COMPLETED,

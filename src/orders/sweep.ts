@@ -1,9 +1,10 @@
 import type { DotsClient } from '../dots/client.ts'
-import { hasCode, isDotsError, type Log } from '../errors.ts'
-import type { Checkout } from '../store/checkout.ts'
+import { type AppError, hasCode, isDotsError, type Log } from '../errors.ts'
 import type { Store } from '../store/open-store.ts'
-import { AFTER_CLICK_MS, type Backfill } from './backfill.ts'
-import type { BackfillCursor, Lease } from './lease.ts'
+import type { OverdueCheckout } from '../store/unsettled-checkouts.ts'
+import { AFTER_CLICK_MS, type Backfill, fromTheTop } from './backfill.ts'
+import { type BackfillCursor, LEASE_RETRY_MS, type Lease, type SweepCursor } from './lease.ts'
+import { inBatches, isNotCalled } from './loop.ts'
 import type { Settle } from './settle.ts'
 
 const MINUTE_MS = 60_000
@@ -11,23 +12,42 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 /** After its expiry it takes a moment until Dots reports a session as expired. */
 const AFTER_EXPIRY_MS = 30_000
-/** Time between two checks of a session that Dots reports as open after its expiry. */
-const RECHECK_MS = 10 * MINUTE_MS
-/** The list is read this often even if nothing is known to be missing: a lost row leaves no trace. */
-const BACKFILL_INTERVAL_MS = HOUR_MS
-/** Minimum time between two backfills while something is missing: each makes some calls to Dots. */
-const MIN_BACKFILL_INTERVAL_MS = 5 * MINUTE_MS
-/** Sessions last three hours at most, so those older than this had ended at the last backfill, which settled them. */
-const BACKFILL_OVERLAP_MS = 4 * HOUR_MS
+/** Sessions last three hours at most; an hour more for a wrong clock. */
+const MAX_SESSION_MS = 4 * HOUR_MS
+/**
+ * Time between two checks of a session that Dots reports as open after its expiry, and after each failed check in a row. A
+ * session that Dots never answers is then asked for every two hours.
+ */
+const RECHECK_MS = [10, 10, 20, 40, 80, 120].map((minutes) => minutes * MINUTE_MS)
+/** Checked one by one in a run; a backfill settles a hundred with each call. */
+const BATCH = 25
+/** Pages of Dots' list in a run: the checks one by one must not wait longer for them. */
+const PAGES = 50
+/**
+ * After so many failed checks in a row Dots itself may be down, which its list shows. With one retry each, this is less
+ * than what opens the circuit breaker, which would stop the other checks and the webhooks.
+ */
+const MAX_FAILURES_IN_A_ROW = 2
+/** For the same reason: with the retries that are allowed, less than half of the breaker's last twenty calls. */
+const MAX_FAILURES = 6
+
+/** What is new in the list is read at each start and this often: a crash may lose a row without a trace. */
+const BACKFILL_INTERVAL_MS = 5 * MINUTE_MS
+/** This often a backfill is a long one, which also meets the sessions that were open at the last long one. */
+const LONG_BACKFILL_INTERVAL_MS = HOUR_MS
+/** Sessions last three hours at most, so those older than this had ended at the last long backfill, which settled them. */
+const LONG_OVERLAP_MS = 4 * HOUR_MS
 /** Maximum difference between our clock and that of Dots. */
 const CLOCK_SKEW_MS = 10 * MINUTE_MS
+/** Pauses after each failure of the list in a row. */
+const LIST_PAUSES_MS = [1, 2, 4, 8, 10].map((minutes) => minutes * MINUTE_MS)
+/** After so many failures in a row the next backfill starts at the top, so that one bad page does not hide new sessions. */
+const MAX_FAILURES_OF_A_PAGE = 3
+
 /** Longer than Svix tries to deliver an event, which is about 28 hours. */
 const KEEP_EVENTS_MS = 7 * DAY_MS
 /** A saved cart is deleted after a day; the cookie that leads to it expires earlier. */
 const KEEP_SAVED_CARTS_MS = DAY_MS
-const BATCH = 50
-/** Maximum number of checkouts that are marked as checked after a backfill; the next backfill continues. */
-const MAX_MARKED = 10_000
 
 interface SweepOptions {
   store: Store
@@ -45,104 +65,178 @@ export type Sweep = ReturnType<typeof sweepService>
 export function sweepService({ store, dots, settle, lease, backfill, log, now }: SweepOptions) {
   const { checkouts, events, savedCarts } = store
   const ago = (ms: number) => new Date(now().getTime() - ms).toISOString()
-  const overdueNow = () => ({ before: ago(AFTER_EXPIRY_MS), checkedBefore: ago(RECHECK_MS) })
+  const overdue = (limit: number) =>
+    checkouts.overdue(
+      {
+        endedBefore: ago(AFTER_EXPIRY_MS),
+        latestExpiry: ago(-MAX_SESSION_MS),
+        checkedBefore: RECHECK_MS.map(ago),
+      },
+      limit,
+    )
   // A day after its expiry a checkout is no longer checked. If it is paid after that, a backfill finds it.
-  const isLongExpired = ({ expiresAt }: Checkout) => (expiresAt ?? '') < ago(DAY_MS)
+  const isLongExpired = ({ expiresAt }: OverdueCheckout) => (expiresAt ?? '') < ago(DAY_MS)
+
+  /** Whether this process has begun a backfill since its start. */
+  let hasBegun = false
+  const list = { failures: 0, retryAt: 0 }
 
   /**
-   * One run, unless another process has the lease: checks the checkouts that should have ended, and looks for lost ones
-   * in Dots' list. Where Dots does not answer, the run ends and the next one continues.
+   * One run, unless another process has the lease: looks for lost checkouts in Dots' list, and checks those that should
+   * have ended one by one. Neither waits for the other to succeed. Resolves to the milliseconds until the next attempt
+   * where another process has the lease.
    *
    * @throws StoreError
    */
-  async function sweep(signal: AbortSignal): Promise<void> {
-    if (!(await lease.acquire())) return
+  async function sweep(signal: AbortSignal): Promise<number | undefined> {
+    if (!(await lease.acquire())) return LEASE_RETRY_MS
     try {
-      await events.prune(ago(KEEP_EVENTS_MS))
-      await savedCarts.prune(ago(KEEP_SAVED_CARTS_MS))
-      await backfillIfNeeded(await checkExpired(signal), signal)
-    } catch (error) {
-      if (!isDotsError(error)) throw error
-      log[error.logLevel](
-        { event: 'sweep.interrupted', ...error.details, code: error.code },
-        'sweep interrupted: Dots did not answer; the next run continues',
-      )
+      await inBatches(() => events.prune(ago(KEEP_EVENTS_MS)))
+      await inBatches(() => savedCarts.prune(ago(KEEP_SAVED_CARTS_MS)))
+      // First what a crash before this start may have lost. After that the checks come first: a list that fails, or that
+      // makes Dots ask for a pause, then stops none of them.
+      const steps = hasBegun ? [checkOverdue, backfillIfDue] : [backfillIfDue, checkOverdue]
+      for (const step of steps) await step(signal)
+      return undefined
     } finally {
       await lease.release()
     }
   }
 
-  /**
-   * Checks open checkouts past their expiry one by one. Here the payments of buyers who closed the tab are found.
-   * If there is a whole batch or more, none is checked here: a backfill settles a hundred with each call.
-   */
-  async function checkExpired(signal: AbortSignal): Promise<{ hasMore: boolean; oldestCreatedAt?: string }> {
-    const overdue = await checkouts.overdue(overdueNow(), BATCH)
-    if (overdue.length === BATCH) return { hasMore: true, oldestCreatedAt: overdue[0]?.createdAt }
-    for (const checkout of overdue) {
-      if (!(await lease.nextCall(signal))) break
-      await checkSession(checkout)
-    }
-    return { hasMore: false }
-  }
-
-  async function checkSession(checkout: Checkout): Promise<void> {
-    // Recorded before the call, so that a session whose check always fails does not block the others.
-    await checkouts.markChecked(checkout.id)
-    const isLast = isLongExpired(checkout)
-    try {
-      // Without a session id Dots cannot be asked. The backfills have already looked for the session.
-      if (checkout.sessionId !== null) {
-        await settle(checkout, await dots.getCheckoutSession(checkout.sessionId, 'background'), log)
-      }
-    } catch (error) {
-      if (!hasCode(error, 'dots-request-refused', 'dots-not-found')) throw error
-      log.warn(
-        { event: 'sweep.session-unknown', code: error.code, checkout: checkout.id },
-        'Dots does not know the session of a checkout',
-      )
-    }
-    if (isLast) await checkouts.recordExpiry(checkout.id)
-  }
-
-  /** Reads Dots' list: every hour, and after five minutes if something is known to be missing. */
-  async function backfillIfNeeded(
-    expired: { hasMore: boolean; oldestCreatedAt?: string },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { completedAt, backfill: interrupted } = await lease.readCursor()
-    const cursor = interrupted ?? (await newBackfill(completedAt, expired))
+  /** Reads what is new in Dots' list: at the start, every five minutes, and where the last run has not come to its end. */
+  async function backfillIfDue(signal: AbortSignal): Promise<void> {
+    if (isListPausing()) return
+    const stored = await lease.readCursor()
+    let cursor = await nextBackfill(stored)
     if (cursor === undefined) return
-    const saveCursor = (next: BackfillCursor) => lease.writeCursor({ completedAt, backfill: next })
-    if (!(await backfill.run(cursor, signal, { saveCursor }))) return
-    await backfill.failUnresolved(cursor)
-    await markCheckedByBackfill(cursor)
-    await lease.writeCursor({ completedAt: cursor.startedAt })
-  }
-
-  /** Where a backfill has to begin; undefined where none is due. */
-  async function newBackfill(
-    completedAt: string | undefined,
-    expired: { hasMore: boolean; oldestCreatedAt?: string },
-  ): Promise<BackfillCursor | undefined> {
-    const [unresolved] = await checkouts.unresolved(ago(AFTER_CLICK_MS), 1)
-    const last = completedAt ?? new Date(0).toISOString()
-    const isMissing = unresolved !== undefined || expired.hasMore || (await events.countPending(last)) > 0
-    if (last > ago(isMissing ? MIN_BACKFILL_INTERVAL_MS : BACKFILL_INTERVAL_MS)) return undefined
-    // If the service was down for a day, the backfill starts before that time.
-    const seenUntil = Date.parse(completedAt ?? ago(0)) - BACKFILL_OVERLAP_MS
-    const missing = [unresolved?.createdAt, expired.oldestCreatedAt].filter((time) => time !== undefined)
-    const since = Math.min(seenUntil, ...missing.map((time) => Date.parse(time)))
-    return { since: new Date(since - CLOCK_SKEW_MS).toISOString(), startedAt: now().toISOString() }
-  }
-
-  /** Marks as checked what a complete backfill has not settled, so that it is not checked again at once. */
-  async function markCheckedByBackfill({ since }: BackfillCursor): Promise<void> {
-    for (const checkout of await checkouts.overdue(overdueNow(), MAX_MARKED)) {
-      if (checkout.createdAt < since) continue
-      if (isLongExpired(checkout)) await checkouts.recordExpiry(checkout.id)
-      else await checkouts.markChecked(checkout.id)
+    const saveCursor = async (next: BackfillCursor) => {
+      hasBegun = true
+      list.failures = 0
+      cursor = next
+      await lease.writeCursor({ ...stored, checkpoint: undefined, backfill: next })
     }
+    try {
+      if (!(await backfill.run(cursor, signal, { saveCursor, maxPages: PAGES }))) return
+    } catch (error) {
+      if (!isDotsError(error)) throw error
+      noteListFailure(error, signal)
+      if (list.failures >= MAX_FAILURES_OF_A_PAGE && cursor.startingAfter !== undefined) {
+        await lease.writeCursor({ ...stored, backfill: fromTheTop(cursor) })
+      }
+      return
+    }
+    hasBegun = true
+    const { since, startedAt, isLong, checkpoint } = cursor
+    await backfill.failUnresolved(cursor)
+    await inBatches(() => checkouts.expireForgotten(since, ago(DAY_MS)))
+    await inBatches(() => checkouts.markLookedFor(since, startedAt))
+    await lease.writeCursor({
+      completedAt: startedAt,
+      longCompletedAt: isLong ? startedAt : stored.longCompletedAt,
+      checkpoint,
+    })
+  }
+
+  /** Where the backfill that is due begins; undefined where none is due. */
+  async function nextBackfill(stored: SweepCursor): Promise<BackfillCursor | undefined> {
+    const { completedAt, longCompletedAt, checkpoint, backfill: interrupted } = stored
+    if (interrupted !== undefined && hasBegun) return interrupted
+    if (hasBegun && completedAt !== undefined && completedAt > ago(BACKFILL_INTERVAL_MS)) return undefined
+    const isLong = interrupted?.isLong === true || (longCompletedAt ?? '') <= ago(LONG_BACKFILL_INTERVAL_MS)
+    const seenUntil = Date.parse((isLong ? longCompletedAt : undefined) ?? completedAt ?? ago(0))
+    const [unresolved] = await checkouts.unresolved(ago(AFTER_CLICK_MS), 1)
+    // More than can be checked one by one: the backfill begins early enough to settle them.
+    const [oldest, ...others] = await overdue(BATCH + 1)
+    const missing = [unresolved?.createdAt, others.length === BATCH ? oldest?.createdAt : undefined]
+    const times = missing.filter((time) => time !== undefined).map((time) => Date.parse(time))
+    const since = Math.min(seenUntil - (isLong ? LONG_OVERLAP_MS : 0), ...times) - CLOCK_SKEW_MS
+    return {
+      since: new Date(Math.min(since, Date.parse(interrupted?.since ?? ago(0)))).toISOString(),
+      startedAt: ago(0),
+      isLong,
+      checkpoint: interrupted?.checkpoint ?? checkpoint,
+    }
+  }
+
+  /** Checks open checkouts past their expiry one by one. Here the payments of buyers who closed the tab are found. */
+  async function checkOverdue(signal: AbortSignal): Promise<void> {
+    let failures = 0
+    // After an open circuit breaker the first call is the one that decides, so it is not one for a single session.
+    let failuresInARow = dots.calls.breakers.background === 'closed' ? 0 : MAX_FAILURES_IN_A_ROW
+    for (const checkout of await overdue(BATCH)) {
+      if (failuresInARow >= MAX_FAILURES_IN_A_ROW) {
+        if (isListPausing() ? failures > 0 : !(await doesListAnswer(signal))) return
+        failuresInARow = 0
+      }
+      if (failures >= MAX_FAILURES || !(await lease.nextCall(signal))) return
+      const outcome = await checkSession(checkout, signal)
+      if (outcome === 'not-called') return
+      failuresInARow = outcome === 'failed' ? failuresInARow + 1 : 0
+      failures += outcome === 'failed' ? 1 : 0
+    }
+  }
+
+  async function checkSession(checkout: OverdueCheckout, signal: AbortSignal) {
+    const { id, sessionId, checkFailures, lastCheckedAt } = checkout
+    if (sessionId === null) return 'answered'
+    // Recorded before the call: if the process dies during it, the next one begins with the others.
+    await checkouts.recordCheck(id, checkFailures + 1)
+    try {
+      const session = await dots.getCheckoutSession(sessionId, 'background')
+      await settle(checkout, session, log)
+      if (isLongExpired(checkout)) await checkouts.recordExpiry(id)
+      else if (session.status !== 'complete' && session.status !== 'expired') {
+        await checkouts.recordCheck(id, 0)
+      }
+      return 'answered'
+    } catch (error) {
+      if (!isDotsError(error)) throw error
+      if (isNotCalled(error) || signal.aborted) {
+        await checkouts.recordCheck(id, checkFailures, lastCheckedAt)
+        return 'not-called'
+      }
+      if (checkFailures === 0) {
+        log.warn(
+          { event: 'sweep.session-failed', ...error.details, code: error.code, checkout: id },
+          'session could not be checked; it is checked again with growing pauses',
+        )
+      }
+      // What Dots does not know cannot be paid any more.
+      if (isLongExpired(checkout) && hasCode(error, 'dots-request-refused', 'dots-not-found')) {
+        await checkouts.recordExpiry(id)
+      }
+      return 'failed'
+    }
+  }
+
+  /** Whether Dots answers at all, which a session that always fails does not show. */
+  async function doesListAnswer(signal: AbortSignal): Promise<boolean> {
+    if (!(await lease.nextCall(signal))) return false
+    try {
+      await dots.listCheckoutSessions({ limit: 1 })
+      return true
+    } catch (error) {
+      if (!isDotsError(error)) throw error
+      noteListFailure(error, signal)
+      return false
+    }
+  }
+
+  function isListPausing(): boolean {
+    const waitMs = list.retryAt - now().getTime()
+    // A pause that is too long was begun under a wrong clock.
+    return list.failures > 0 && waitMs > 0 && waitMs <= Math.max(...LIST_PAUSES_MS)
+  }
+
+  function noteListFailure(error: AppError, signal: AbortSignal): void {
+    if (isNotCalled(error) || signal.aborted) return
+    const pauseMs = LIST_PAUSES_MS[list.failures] ?? Math.max(...LIST_PAUSES_MS)
+    list.failures += 1
+    list.retryAt = now().getTime() + pauseMs
+    log[error.logLevel](
+      { event: 'sweep.interrupted', ...error.details, code: error.code, retryAt: new Date(list.retryAt) },
+      'the list of sessions could not be read; the backfill continues later',
+    )
   }
 
   return sweep

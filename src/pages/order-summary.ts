@@ -7,12 +7,20 @@ export interface OrderSummary {
   /** `amount` is for one unit; null where it is no longer known. */
   items: readonly { name: string; quantity: number; amount: number | null }[]
   amountTotal: number
+  /** Shown where it is not the total that was asked. */
+  amountPaid?: number | null
   currency: string
   locale: string
 }
 
 /** The order as a table with its total; empty for an order without items. */
-export function orderSummary({ items, amountTotal, currency, locale }: OrderSummary): string {
+export function orderSummary({
+  items,
+  amountTotal,
+  amountPaid = null,
+  currency,
+  locale,
+}: OrderSummary): string {
   if (items.length === 0) return ''
   const money = (cents: number) => formatMoney(cents, currency, locale)
   const rows = items.map(({ name, quantity, amount }) => {
@@ -24,6 +32,10 @@ export function orderSummary({ items, amountTotal, currency, locale }: OrderSumm
   })
   return html`<table class="order" aria-label="${text.order.label}">
 <tbody>!${rows}</tbody>
-<tfoot><tr><th scope="row">${text.order.total}</th><td><bdi>${money(amountTotal)}</bdi></td></tr></tfoot>
+<tfoot><tr><th scope="row">${text.order.total}</th><td><bdi>${money(amountTotal)}</bdi></td></tr>!${
+    amountPaid === null || amountPaid === amountTotal
+      ? ''
+      : html`<tr><th scope="row">${text.order.paid}</th><td><bdi>${money(amountPaid)}</bdi></td></tr>`
+  }</tfoot>
 </table>`
 }

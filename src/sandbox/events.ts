@@ -46,6 +46,8 @@ export interface EventSenderOptions {
   retryAfterMs?: readonly number[]
   /** Milliseconds in which a webhook has to answer with a 2xx. Default 15,000. */
   answerWithinMs?: number
+  /** Sends the events; the simulation has no network. */
+  fetch?: typeof fetch
 }
 
 /**
@@ -60,6 +62,7 @@ export function signatureOf(secret: string, id: string, timestamp: number, body:
 /** Sends events to the webhook, tries failed ones again, and keeps a list of all attempts. */
 export function eventSender(options: EventSenderOptions) {
   const { webhook, now, random, retryAfterMs = RETRY_AFTER_MS, answerWithinMs = 15_000 } = options
+  const { fetch = globalThis.fetch } = options
   const closing = new AbortController()
   const underWay = new Set<Promise<void>>()
   const deliveries: DeliveryAttempt[] = []

@@ -20,11 +20,20 @@ export type Sandbox = Awaited<ReturnType<typeof startSandbox>>
 
 /** Starts a sandbox in the place of Dots on 127.0.0.1. Rejects where it cannot listen on the port. */
 export async function startSandbox(options: SandboxOptions) {
+  let port = ''
+  const { app, handles } = buildSandbox({ ...options, pageOrigin: () => `http://localhost:${port}` })
+  port = new URL(await app.listen({ port: options.port ?? 0, host: '127.0.0.1' })).port
+  /** The base of the API: the value for `DOTS_API_URL`. */
+  return Object.assign(handles, { url: `http://127.0.0.1:${port}/api` })
+}
+
+/** A sandbox that does not listen yet. `pageOrigin` gives the origin of its hosted pages. */
+export function buildSandbox(options: SandboxOptions & { pageOrigin: () => string }) {
   const { now = () => new Date(), random = Math.random, listOrder, recordRequests = true } = options
   const requests: RecordedRequest[] = []
   const faults = orderedFaults()
   const events = eventSender({ ...options, now, random })
-  const ledger = sessionLedger({ now, listOrder, pageUrl: (id) => `http://localhost:${port}/checkout/${id}` })
+  const ledger = sessionLedger({ now, listOrder, pageUrl: (id) => `${options.pageOrigin()}/checkout/${id}` })
 
   /** Does what the page's Pay button does, and sends the events. Rejects where the session is not open. */
   async function pay(sessionId: string, payment: Payment = {}): Promise<void> {
@@ -52,17 +61,16 @@ export async function startSandbox(options: SandboxOptions) {
   const record = (request: RecordedRequest) => recordRequests && requests.push(request)
   app.register(api, { prefix: '/api', credentials: options, ledger, faults, record, now })
   app.register(hostedPage, { find: ledger.find, pay })
-  const { port } = new URL(await app.listen({ port: options.port ?? 0, host: '127.0.0.1' }))
 
-  return {
-    /** The base of the API: the value for `DOTS_API_URL`. */
-    url: `http://127.0.0.1:${port}/api`,
+  const handles = {
     /** Every call to the API, in order. */
     requests,
     /** Every session by id, oldest first. */
     get sessions() {
       return ledger.all()
     },
+    /** One session by its id. */
+    find: ledger.find,
     /** Every attempt to deliver an event, in order. */
     deliveries: events.deliveries,
     /** The faults of event delivery: set its fields at any time. */
@@ -105,6 +113,7 @@ export async function startSandbox(options: SandboxOptions) {
       await Promise.all([app.close(), events.close()])
     },
   }
+  return { app, handles }
 }
 
 /** Answers for requests that Fastify refuses to read, and for bugs in the sandbox. */

@@ -1,14 +1,15 @@
+import { Readable } from 'node:stream'
 import etag from '@fastify/etag'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { LiveCatalog } from '../catalog/live-catalog.ts'
 import { availability, type Product, quantityLimits, salesLimit } from '../catalog/product.ts'
-import { readLink } from '../checkout/link.ts'
+import { findItems, readLink } from '../checkout/link.ts'
 import { priceLink } from '../checkout/price.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { encodeSku, parseItems } from '../links/cart.ts'
+import { encodeSku } from '../links/cart.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 import { savedCartNotice } from '../pages/confirm.ts'
 import { bestLocale } from '../pages/money.ts'
@@ -70,6 +71,11 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
   const css = stylesheet(shop.accentColor)
   const cssPath = stylesheetPath(shop)
   await app.register(etag)
+  // With '' as its content a 304 would get `Content-Length: 0`, which is not that of the page (RFC 9110, 8.6). A stream
+  // has no length.
+  app.addHook('onSend', async (_request, reply, payload) =>
+    reply.statusCode === 304 ? Readable.from([]) : payload,
+  )
 
   app.get('/', { schema: { querystring: WindowQuery }, attachValidation: true }, async (request, reply) => {
     const onSale = catalog.current.onSale(now())
@@ -154,7 +160,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
 
   /** @throws AppError unknown-sku, malformed-link */
   function findProduct(segment: string): Product {
-    const items = parseItems(segment)
+    const items = findItems(segment, catalog.current)
     const product = items.form === 'bare' ? catalog.current.find(items.sku) : undefined
     if (product === undefined) throw new AppError('unknown-sku')
     return product

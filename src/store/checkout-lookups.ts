@@ -45,45 +45,23 @@ export function checkoutLookups(db: Kysely<CheckoutTables>) {
     },
 
     async findMany(ids: readonly string[]): Promise<Checkout[]> {
-      return ids.length === 0 ? [] : all(checkouts.where('id', 'in', ids))
+      return ids.length === 0 ? [] : all(checkouts.where('id', 'in', padded(ids)))
     },
 
     /** The checkouts that have one of these as their id, session id or payment intent id. */
     async findByAnyId(ids: readonly string[]): Promise<Checkout[]> {
       if (ids.length === 0) return []
+      const list = padded(ids)
       return all(
         checkouts.where((row) =>
-          row.or([row('id', 'in', ids), row('session_id', 'in', ids), row('payment_intent_id', 'in', ids)]),
+          row.or([
+            row('id', 'in', list),
+            row('session_id', 'in', list),
+            row('payment_intent_id', 'in', list),
+          ]),
         ),
       )
     },
-
-    /** Open checkouts whose session ended before `before`, not checked since `checkedBefore`; the oldest first. */
-    overdue: ({ before, checkedBefore }: { before: string; checkedBefore: string }, limit: number) =>
-      all(
-        checkouts
-          .where('state', '=', 'open')
-          .where('expires_at', '<', before)
-          .where(sql<boolean>`(last_checked_at is null or last_checked_at < ${checkedBefore})`)
-          .orderBy('expires_at')
-          .limit(limit),
-      ),
-
-    /**
-     * Checkouts created before `before` whose session is not known, the oldest first. An open one without a session id is
-     * included only until it has been checked once, after its expiry.
-     */
-    unresolved: (before: string, limit: number) =>
-      all(
-        checkouts
-          .where(
-            sql<boolean>`(state in ('creating', 'unknown')
-              or (state = 'open' and session_id is null and last_checked_at is null))`,
-          )
-          .where('created_at', '<', before)
-          .orderBy('created_at')
-          .limit(limit),
-      ),
 
     /** How many completed sales had this sku in them, counted up to `limit`, so that a long history costs no more. */
     countSales: (sku: string, limit: number) =>
@@ -134,4 +112,13 @@ export function checkoutLookups(db: Kysely<CheckoutTables>) {
       }))
     },
   }
+}
+
+/**
+ * The same ids, the first one repeated up to a power of two. Statements are kept prepared by their text, which is another
+ * one for each length of a list.
+ */
+function padded(ids: readonly string[]): string[] {
+  const length = 2 ** Math.ceil(Math.log2(ids.length))
+  return [...ids, ...Array<string>(length - ids.length).fill(ids[0] ?? '')]
 }

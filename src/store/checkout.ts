@@ -24,10 +24,12 @@ const NewCheckoutSchema = Type.Object({
   items: Type.Array(SoldItemSchema),
   amountTotal: Type.Integer(),
   currency: Type.String(),
-  /** Path and query of the buy link that leads to the same cart again. */
+  /** Path and query of the buy link as it came; in older and restored rows the plain link to the same cart. */
   link: Type.String(),
   /** The signed link it came through. */
   linkId: Nullable(Type.String()),
+  /** How many sales that link allows; null where it does not say, and in a restored checkout. */
+  linkUses: Nullable(Type.Integer({ minimum: 1 })),
   clientReferenceId: Nullable(Type.String()),
   customerEmail: Nullable(Type.String()),
   metadata: Type.Record(Type.String(), Type.String()),
@@ -37,6 +39,8 @@ export type NewCheckout = Static<typeof NewCheckoutSchema>
 /** One click and its outcome. Amounts are cents, times ISO 8601 in UTC. */
 const CheckoutSchema = Type.Object({
   ...NewCheckoutSchema.properties,
+  /** Of the browser that clicked; null in a restored row. */
+  browserId: Nullable(Type.String()),
   state: Type.Enum(CHECKOUT_STATES),
   sessionId: Nullable(Type.String()),
   paymentIntentId: Nullable(Type.String()),
@@ -46,8 +50,11 @@ const CheckoutSchema = Type.Object({
   failure: Nullable(Type.String()),
   /** Restored, and possibly announced before from a lost database: its announcement is held. */
   isHeld: Type.Boolean(),
-  /** What a person has to look at: sold past the limit, another amount paid than asked, paid in two sessions. */
-  flags: Type.Array(Type.Enum(['oversold', 'amount-mismatch', 'paid-twice'])),
+  /**
+   * What a person has to look at: sold past the product's limit, or past the uses of the signed link; another amount paid
+   * than asked; paid in two sessions.
+   */
+  flags: Type.Array(Type.Enum(['oversold', 'overused', 'amount-mismatch', 'paid-twice'])),
   createdAt: Type.String(),
   updatedAt: Type.String(),
   completedAt: Nullable(Type.String()),
@@ -70,11 +77,12 @@ export interface OpenedSession {
 }
 
 export type CheckoutsTable = Row<Checkout> & {
-  browser_id: string | null
   purchase_hash: string | null
   /** Until then a buyer may be sent back to the open session, with enough time left to pay. */
   reusable_until: string | null
   last_checked_at: string | null
+  /** Failed checks of the sweep in a row. */
+  check_failures: number
 }
 
 export const readCheckout = rowReader(CheckoutSchema)

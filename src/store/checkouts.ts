@@ -12,7 +12,8 @@ import {
 } from './checkout.ts'
 import { type CheckoutTables, checkoutLookups } from './checkout-lookups.ts'
 import type { Announcement } from './outbox.ts'
-import { toRow } from './rows.ts'
+import { contains, toRow } from './rows.ts'
+import { unsettledCheckouts } from './unsettled-checkouts.ts'
 
 /** What is written in the same transaction as a completion. */
 export interface Completion {
@@ -22,7 +23,9 @@ export interface Completion {
   completedAt: string
   /** The paid amount is not the one asked: a person has to look at it. */
   amountMismatch: boolean
-  announcement: (Pick<Announcement, 'id' | 'body'> & { type: string; state: 'pending' | 'held' }) | undefined
+  announcement:
+    | (Pick<Announcement, 'id' | 'body'> & { type: string; state: 'pending' | 'held' | 'none' })
+    | undefined
   /** For each sku with a limit, how many completed sales it may have. */
   salesLimits: ReadonlyMap<string, number>
 }
@@ -30,23 +33,28 @@ export interface Completion {
 /** `superseded`: the checkout is in a state that does not allow this change (complete is final); nothing was changed. */
 export type RecordOutcome = 'recorded' | 'superseded' | 'unknown-checkout'
 
-/** `oversold`: the skus that this completion took past their limit. */
+/** `oversold`: the skus that this completion took past their limit. `overusedLink`: the signed link that it did. */
 type CompletionOutcome =
-  | { outcome: 'recorded'; oversold: readonly string[] }
+  | { outcome: 'recorded'; oversold: readonly string[]; overusedLink: string | undefined }
   | { outcome: 'superseded' | 'unknown-checkout' }
 
+/** A second click later than this after the first one is a new purchase. */
+const REUSABLE_MS = 15 * 60_000
+/** More than the clocks of two processes differ: a row from further ahead was written under a wrong clock. */
+const MAX_AHEAD_MS = 60_000
 /** Longer than a click takes; a row that is still `creating` after that was left by a process that died. */
-const CREATING_TIMEOUT_MS = 10_000
+export const CREATING_TIMEOUT_MS = 10_000
 
 /** The checkouts. Each transition is one conditional update, so of two callers at the same time only one makes it. */
 export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
   return {
     ...checkoutLookups(db),
+    ...unsettledCheckouts(db, now),
 
     /**
      * Writes the row of a click in state `creating`, before Dots is called. Where the browser has a live checkout for
-     * the same purchase (open with time left to pay, or just being created), nothing is written and that one is
-     * returned. Two clicks at the same moment write one row. Without a key the row is always written.
+     * the same purchase (of the last 15 minutes, and open with time left to pay, or just being created), nothing is
+     * written and that one is returned. Two clicks at the same moment write one row. Without a key the row is always written.
      */
     async reserve(checkout: NewCheckout, key?: PurchaseKey): Promise<Checkout | undefined> {
       if (key === undefined) {
@@ -54,14 +62,16 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
         return undefined
       }
       const at = now()
-      const creatingSince = new Date(at.getTime() - CREATING_TIMEOUT_MS)
+      const ago = (ms: number) => new Date(at.getTime() - ms).toISOString()
       const live = db
         .selectFrom('checkouts')
         .where('browser_id', '=', key.browserId)
         .where('purchase_hash', '=', key.purchaseHash)
+        .where('created_at', '>', ago(REUSABLE_MS))
+        .where('created_at', '<', ago(-MAX_AHEAD_MS))
         .where(
           sql<boolean>`(state = 'open' and reusable_until > ${at.toISOString()}
-            or state = 'creating' and created_at > ${creatingSince.toISOString()})`,
+            or state = 'creating' and created_at > ${ago(CREATING_TIMEOUT_MS)})`,
         )
       for (;;) {
         if (await insert(checkout, key, sql`where not exists ${live.select('id')}`)) return undefined
@@ -75,7 +85,11 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
      * Writes a checkout that the database has lost, as `creating` at `createdAt` (ISO 8601); false where it exists.
      * `isHeld`: it may have been announced before, so its announcement is to be held.
      */
-    recordRestored: (checkout: NewCheckout, createdAt: string, isHeld = false): Promise<boolean> =>
+    recordRestored: (
+      checkout: NewCheckout & Partial<PurchaseKey>,
+      createdAt: string,
+      isHeld = false,
+    ): Promise<boolean> =>
       insert(checkout, { createdAt, isHeld }, sql`where true on conflict (id) do nothing`),
 
     /**
@@ -110,22 +124,18 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     recordCompletion: (id: string, completion: Completion) =>
       db.transaction().execute((transaction) => complete(transaction, id, completion)),
 
-    /** Adds a flag; false if the checkout has it already or is unknown. */
-    recordFlag: (id: string, flag: CheckoutFlag): Promise<boolean> =>
-      db.transaction().execute(async (transaction) => {
-        const checkout = await checkoutLookups(transaction).find(id)
-        if (checkout === undefined || checkout.flags.includes(flag)) return false
-        await setFlags(transaction, id, [...checkout.flags, flag])
-        return true
-      }),
-
-    /** Records that Dots was just asked about the checkout, which stays as it is. */
-    markChecked: (id: string) =>
-      db
+    /** Adds a flag; false if the checkout has it already or is unknown. One statement: of two callers one adds it. */
+    async recordFlag(id: string, flag: CheckoutFlag): Promise<boolean> {
+      const text = JSON.stringify(flag)
+      const flags = sql<string>`case flags when '[]' then ${`[${text}]`} else replace(flags, ']', ${`,${text}]`}) end`
+      const { numUpdatedRows } = await db
         .updateTable('checkouts')
-        .set({ last_checked_at: now().toISOString() })
+        .set({ flags, updated_at: now().toISOString() })
         .where('id', '=', id)
-        .execute(),
+        .where(sql<boolean>`not ${contains('flags', text)}`)
+        .executeTakeFirst()
+      return numUpdatedRows > 0n
+    },
   }
 
   /** Writes a checkout under a condition, as SQL after its values; false where it was not written. */
@@ -162,11 +172,6 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     return row === undefined ? 'unknown-checkout' : 'superseded'
   }
 
-  async function setFlags(on: Kysely<CheckoutTables>, id: string, flags: CheckoutFlag[]): Promise<void> {
-    const change = { flags: JSON.stringify(flags), updated_at: now().toISOString() }
-    await on.updateTable('checkouts').set(change).where('id', '=', id).execute()
-  }
-
   async function complete(
     on: Kysely<CheckoutTables>,
     id: string,
@@ -184,8 +189,9 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     })
     if (outcome !== 'recorded') return { outcome }
     const { find, countSales } = checkoutLookups(on)
+    const checkout = await find(id)
     const oversold: string[] = []
-    for (const { sku, quantity } of (await find(id))?.items ?? []) {
+    for (const { sku, quantity } of checkout?.items ?? []) {
       await on
         .insertInto('sales')
         .values({ sku, checkout_id: id, quantity })
@@ -194,10 +200,18 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
       const limit = salesLimits.get(sku)
       if (limit !== undefined && (await countSales(sku, limit + 1)) > limit) oversold.push(sku)
     }
+    const overusedLink = await overused(on, checkout?.linkId)
     const flags: CheckoutFlag[] = []
     if (oversold.length > 0) flags.push('oversold')
+    if (overusedLink !== undefined) flags.push('overused')
     if (amountMismatch) flags.push('amount-mismatch')
-    if (flags.length > 0) await setFlags(on, id, flags)
+    if (flags.length > 0) {
+      await on
+        .updateTable('checkouts')
+        .set({ flags: JSON.stringify(flags) })
+        .where('id', '=', id)
+        .execute()
+    }
     if (announcement !== undefined) {
       await on
         .insertInto('announcements')
@@ -210,6 +224,24 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
         })
         .execute()
     }
-    return { outcome, oversold }
+    return { outcome, oversold, overusedLink }
+  }
+
+  /** The signed link, if it has more sales than it allows. A restored row does not say how many; another of its rows may. */
+  async function overused(
+    on: Kysely<CheckoutTables>,
+    linkId: string | null = null,
+  ): Promise<string | undefined> {
+    if (linkId === null) return undefined
+    const row = await on
+      .selectFrom('checkouts')
+      .select('link_uses')
+      .where('link_id', '=', linkId)
+      .where('link_uses', 'is not', null)
+      .orderBy('link_uses', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+    if (row?.link_uses == null) return undefined
+    return (await checkoutLookups(on).countLinkSales(linkId)) > row.link_uses ? linkId : undefined
   }
 }

@@ -1,6 +1,6 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import Type, { type Static } from 'typebox'
-import { claim, contains, count, type Row, rowReader } from './rows.ts'
+import { claim, deleteSome, MAX_ROWS, type Row, rowReader } from './rows.ts'
 
 /** A webhook event that is not processed yet. */
 const PendingEventSchema = Type.Object({
@@ -9,19 +9,22 @@ const PendingEventSchema = Type.Object({
   candidateIds: Type.Array(Type.String()),
   /** Times it was claimed, with this one. */
   attempts: Type.Integer(),
-  /** ISO 8601. */
-  receivedAt: Type.String(),
 })
 export type PendingEvent = Static<typeof PendingEventSchema>
 
-export type EventsTable = Row<PendingEvent> & { state: 'pending' | 'done'; next_attempt_at: string }
+export type EventsTable = Row<PendingEvent> & {
+  state: 'pending' | 'done'
+  next_attempt_at: string
+  received_at: string
+}
 
 const readEvent = rowReader(PendingEventSchema)
 
+/** Longer than an event waits for its next attempt, which is an hour. */
+const MAX_PAUSE_MS = 2 * 3_600_000
+
 /** Webhook events. Their ids are stored, so that a second delivery changes nothing. Times are ISO 8601. */
 export function eventQueries(db: Kysely<{ events: EventsTable }>, now: () => Date) {
-  const pending = db.selectFrom('events').select('id').where('state', '=', 'pending')
-
   return {
     /**
      * Records an event that has just come in, as claimed by this process until `claimedUntil`: its first attempt.
@@ -46,28 +49,44 @@ export function eventQueries(db: Kysely<{ events: EventsTable }>, now: () => Dat
 
     /** Takes events that are due, so that no other process takes them before `until`. */
     async claimDue(limit: number, until: string): Promise<PendingEvent[]> {
-      return (await claim(db, 'events', limit, now(), until)).map(readEvent)
+      const claimed = await claim(db, 'events', { limit, now: now(), until, maxPauseMs: MAX_PAUSE_MS })
+      return claimed.map(readEvent)
     },
 
-    recordDone: (id: string) =>
-      db.updateTable('events').set({ state: 'done' }).where('id', '=', id).execute(),
+    recordDone: (ids: readonly string[]) =>
+      db.updateTable('events').set({ state: 'done' }).where('id', 'in', ids).execute(),
 
-    /** The event becomes due again at `at`. */
-    recordRetry: (id: string, at: string) =>
-      db.updateTable('events').set({ next_attempt_at: at }).where('id', '=', id).execute(),
+    /** The events become due again at `at`. `isCounted`: whether the attempt that has just ended counts as one. */
+    recordRetry: (ids: readonly string[], at: string, isCounted = true) =>
+      db
+        .updateTable('events')
+        .set({ next_attempt_at: at, ...(!isCounted && { attempts: sql`attempts - 1` }) })
+        .where('id', 'in', ids)
+        .execute(),
 
-    /** Whether an event that is not done has one of these among its candidate ids. */
-    async hasPending(ids: readonly string[]): Promise<boolean> {
-      const found = pending.where((event) =>
-        event.or(ids.map((id) => contains('candidate_ids', JSON.stringify(id)))),
-      )
-      return (await found.executeTakeFirst()) !== undefined
+    /** The candidate ids of all events that are stored, done or not, a page at a time: `after` is the last event's id. */
+    async named(after = ''): Promise<{ candidateIds: string[]; next: string | undefined }> {
+      const rows = await db
+        .selectFrom('events')
+        .select(['id', 'candidate_ids', 'attempts'])
+        .where('id', '>', after)
+        .orderBy('id')
+        .limit(MAX_ROWS)
+        .execute()
+      return {
+        candidateIds: rows.flatMap((row) => readEvent(row).candidateIds),
+        next: rows.length < MAX_ROWS ? undefined : rows.at(-1)?.id,
+      }
     },
 
-    /** How many events received after this time are not done. */
-    countPending: (after: string) => count(db, pending.where('received_at', '>', after)),
-
-    /** Deletes events received before this time. */
-    prune: (before: string) => db.deleteFrom('events').where('received_at', '<', before).execute(),
+    /** Deletes some of the events that are done and were received before this time, or after now; resolves to how many. */
+    prune: (before: string) =>
+      deleteSome(
+        db,
+        'events',
+        'id',
+        // `state = 'done'` would be looked up in the index of states, where nearly all events are.
+        sql`(state <> 'pending' and (received_at < ${before} or received_at > ${now().toISOString()}))`,
+      ),
   }
 }

@@ -5,8 +5,13 @@ export type LeasesTable = { name: string; holder: string | null; until: string; 
 /** Leases that one process at a time can hold among all that share the database, with a cursor for the next holder. */
 export function leaseQueries(db: Kysely<{ leases: LeasesTable }>, now: () => Date) {
   return {
-    /** Acquires or renews the lease until `until` (ISO 8601); false while another process holds it. */
+    /**
+     * Acquires or renews the lease until `until` (ISO 8601); false while another process holds it. One that would last
+     * for more than twice the time asked for was written under a wrong clock, and is free.
+     */
     async acquire(name: string, holder: string, until: string): Promise<boolean> {
+      const at = now()
+      const latest = new Date(2 * Date.parse(until) - at.getTime()).toISOString()
       const acquired = await db
         .insertInto('leases')
         .values({ name, holder, until })
@@ -14,7 +19,9 @@ export function leaseQueries(db: Kysely<{ leases: LeasesTable }>, now: () => Dat
           conflict
             .column('name')
             .doUpdateSet({ holder, until })
-            .where(sql<boolean>`leases.holder = ${holder} or leases.until < ${now().toISOString()}`),
+            .where(
+              sql<boolean>`(leases.holder = ${holder} or leases.until < ${at.toISOString()} or leases.until > ${latest})`,
+            ),
         )
         .returning('name')
         .executeTakeFirst()

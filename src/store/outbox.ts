@@ -1,17 +1,20 @@
-import type { Kysely, Updateable } from 'kysely'
+import { type Kysely, sql, type Updateable } from 'kysely'
 import Type, { type Static } from 'typebox'
-import { claim, type Row, rowReader } from './rows.ts'
+import { claim, contains, type Row, rowReader } from './rows.ts'
 
 /** The type of the announcement that is written with a completion. */
 export const COMPLETED = 'checkout.completed'
 
-/** One message to the merchant's own system. `body` is the exact text that is signed and sent. */
+/** One message to the merchant's own system. What is sent also has the amount paid and the flags of the checkout. */
 const AnnouncementSchema = Type.Object({
   id: Type.String(),
   checkoutId: Type.String(),
   body: Type.String(),
-  /** `held`: sent only where a person asks for it. `failed`: the last attempt has failed. */
-  state: Type.Enum(['pending', 'delivered', 'failed', 'held']),
+  /**
+   * `held`: waits for a person. `none`: there was nobody to tell when it was paid. Both are sent only where a person asks
+   * for it. `failed`: the last attempt has failed.
+   */
+  state: Type.Enum(['pending', 'delivered', 'failed', 'held', 'none']),
   /** Attempts to deliver it, with this one. */
   attempts: Type.Integer(),
   lastError: Type.Union([Type.String(), Type.Null()]),
@@ -27,6 +30,14 @@ export type AnnouncementsTable = Row<Announcement> & {
   delivered_at: string | null
 }
 
+/** Longer than the longest pause between two attempts to deliver an announcement: ten hours, and a random part. */
+const MAX_PAUSE_MS = 12 * 3_600_000
+
+/** Each with an index of its own, so that neither is looked for among the others. */
+const WHICH = { first: sql`attempts = 0`, retry: sql`attempts > 0` }
+/** Announcements that were never sent, or those whose last attempt has failed or was cut off. */
+export type Which = keyof typeof WHICH
+
 const readAnnouncement = rowReader(AnnouncementSchema)
 export const readAnnouncementStatus = rowReader(Type.Pick(AnnouncementSchema, ['state', 'lastError']))
 
@@ -41,8 +52,10 @@ export function outboxQueries(db: Kysely<{ announcements: AnnouncementsTable }>,
 
   return {
     /** Takes announcements that are due, so that no other process sends them before `until` (ISO 8601). */
-    async claimDue(limit: number, until: string): Promise<Announcement[]> {
-      return (await claim(db, 'announcements', limit, now(), until)).map(readAnnouncement)
+    async claimDue(limit: number, until: string, which?: Which): Promise<Announcement[]> {
+      const condition = which && WHICH[which]
+      const options = { limit, now: now(), until, maxPauseMs: MAX_PAUSE_MS, which: condition }
+      return (await claim(db, 'announcements', options)).map(readAnnouncement)
     },
 
     recordDelivered: (id: string) =>
@@ -77,10 +90,14 @@ export function outboxQueries(db: Kysely<{ announcements: AnnouncementsTable }>,
       return row && readAnnouncement(row)
     },
 
-    /** Sends one that is held; false where there is none. */
+    /** Sends one that is held because its order was restored; false where there is none. A wrong amount stays held. */
     async release(checkoutId: string, type: string = COMPLETED): Promise<boolean> {
       const { numUpdatedRows } = await requeue(checkoutId, type)
         .where('state', '=', 'held')
+        .where(
+          sql<boolean>`not exists
+            (select 1 from checkouts where id = checkout_id and ${contains('flags', '"amount-mismatch"')})`,
+        )
         .executeTakeFirst()
       return numUpdatedRows > 0n
     },

@@ -17,6 +17,12 @@ export type Row<Item> = {
 
 const columnOf = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
+/**
+ * Most rows that one step reads or changes, where there may be any number. The event loop stands still during a step, and
+ * steps of several jobs may come together; so many take a few milliseconds.
+ */
+export const MAX_ROWS = 200
+
 /** The columns and values of a record. */
 export function toRow(record: Readonly<Record<string, unknown>>): [column: string, value: unknown][] {
   return Object.entries(record).map(([field, value]) => [columnOf(field), toValue(value)])
@@ -55,6 +61,18 @@ export async function count<Tables>(db: Kysely<Tables>, query: Expression<unknow
   return rows[0]?.total ?? 0
 }
 
+/** Deletes some of the rows that meet `condition`, {@link MAX_ROWS} at most; resolves to how many. */
+export async function deleteSome<Tables>(
+  db: Kysely<Tables>,
+  table: string,
+  key: string,
+  condition: RawBuilder<boolean>,
+): Promise<number> {
+  const some = sql`select ${sql.ref(key)} from ${sql.table(table)} where ${condition} limit ${MAX_ROWS}`
+  const deleted = sql`delete from ${sql.table(table)} where ${sql.ref(key)} in (${some})`
+  return Number((await deleted.execute(db)).numAffectedRows ?? 0)
+}
+
 /** Whether a text column contains `text`. LIKE would ignore case on SQLite and has wildcards; `replace` is exact. */
 export function contains(column: string, text: string): RawBuilder<boolean> {
   return sql`replace(${sql.ref(column)}, ${text}, '') <> ${sql.ref(column)}`
@@ -63,20 +81,33 @@ export function contains(column: string, text: string): RawBuilder<boolean> {
 /**
  * Claims rows that are pending and due: counts an attempt, and makes them due again at `until` (ISO 8601). One
  * statement, so of two processes only one gets a row. Where nothing is due nothing is written, and no lock is taken.
+ *
+ * `maxPauseMs` is the longest time that a row ever waits: one that would wait longer was written under a wrong clock, and
+ * is due. `which` is a further condition.
  */
 export async function claim<Tables>(
   db: Kysely<Tables>,
   table: string,
-  limit: number,
-  now: Date,
-  until: string,
+  { limit, now, until, maxPauseMs, which = sql`true` }: ClaimOptions,
 ) {
-  const isDue = sql`state = 'pending' and next_attempt_at <= ${now.toISOString()}`
-  const due = sql`select id from ${sql.table(table)} where ${isDue} order by next_attempt_at limit ${limit}`
-  if ((await due.execute(db)).rows.length === 0) return []
-  // The row itself is checked as well: PostgreSQL may have waited for another process that claimed it.
+  const latest = new Date(now.getTime() + maxPauseMs).toISOString()
+  const isDue = sql`state = 'pending' and ${which}
+    and (next_attempt_at <= ${now.toISOString()} or next_attempt_at > ${latest})`
+  const dueRows = (most: number) =>
+    sql`select id from ${sql.table(table)} where ${isDue} order by next_attempt_at limit ${most}`
+  if ((await dueRows(1).execute(db)).rows.length === 0) return []
+  // The row itself is checked as well: PostgreSQL may have waited for another process that claimed it. `is true` keeps
+  // SQLite from looking through all that are due for this, instead of for the ids.
   const claimed = await sql<Record<string, unknown>>`
     update ${sql.table(table)} set next_attempt_at = ${until}, attempts = attempts + 1
-    where ${isDue} and id in (${due}) returning *`.execute(db)
+    where (${isDue}) is true and id in (${dueRows(limit)}) returning *`.execute(db)
   return claimed.rows
+}
+
+interface ClaimOptions {
+  limit: number
+  now: Date
+  until: string
+  maxPauseMs: number
+  which?: RawBuilder<unknown>
 }

@@ -1,6 +1,6 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import Type from 'typebox'
-import { rowReader } from './rows.ts'
+import { deleteSome, rowReader } from './rows.ts'
 
 /** A cart that the buyer has not checked out yet: the items segment of its link, and the fields of its form. */
 export interface SavedCart {
@@ -40,7 +40,13 @@ export function savedCartQueries(db: Kysely<{ saved_carts: SavedCartsTable }>, n
 
     remove: (browserId: string) => db.deleteFrom('saved_carts').where('browser_id', '=', browserId).execute(),
 
-    /** Deletes carts saved before this time. */
-    prune: (before: string) => db.deleteFrom('saved_carts').where('saved_at', '<', before).execute(),
+    /** Deletes some of the carts saved before this time, or after now; resolves to how many. */
+    prune: (before: string) =>
+      deleteSome(
+        db,
+        'saved_carts',
+        'browser_id',
+        sql`(saved_at < ${before} or saved_at > ${now().toISOString()})`,
+      ),
   }
 }

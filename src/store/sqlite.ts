@@ -1,11 +1,11 @@
-import { mkdirSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
+import { explainAccess, fileCheck, makeDatabaseFile } from './database-file.ts'
 import { migrations } from './migrations/migrations.ts'
-import { type MetadataTables, readCreatedAt, type Step, StoreError } from './store.ts'
+import { type MetadataTables, readCreatedAt, type Step, StoreError, type StoreOptions } from './store.ts'
 
 /** Another process (a command beside the service) holds the lock for milliseconds; a click waits this long for it. */
 const LOCK_TIMEOUT_MS = 1_000
@@ -14,27 +14,43 @@ const LOCK_POLL_MS = 15
 const WRITE_CHECK_INTERVAL_MS = 10_000
 /** The ping fails if the lock of another process has prevented writing for longer than this. */
 const MAX_LOCKED_MS = 30_000
-/** What is written to a deleted file within this time is lost, and restored from Dots by the sweep. */
-const FILE_CHECK_INTERVAL_MS = 1_000
 /** Far more than the service has; a statement with a list of ids has another text for each length of the list. */
 const MAX_CACHED_STATEMENTS = 200
 
+/** The write-ahead log is cut back to this once nobody reads old pages from it: it is the size that a checkpoint leaves. */
+const MAX_IDLE_LOG_BYTES = 4 * 1024 * 1024
+
+interface SqliteOptions extends StoreOptions {
+  /** Writes a row as a click does, and removes it, in one commit. */
+  proveClick: (db: Kysely<MetadataTables>) => Promise<void>
+}
+
 /**
- * Opens the SQLite database at `path` (`:memory:` for none), makes its folder, and brings its tables up to date.
+ * Opens the SQLite database at `path` (`:memory:` for none), makes its file and folder, and brings its tables up to
+ * date. Unless it `mustExist`, it is to be written, and proves that it can be.
  *
  * WAL with full sync: a committed row survives a power failure. If the answer of Dots to a click is lost, the row is the
  * only trace of it.
  *
- * @throws StoreError when the file cannot be opened, or holds something else.
+ * @throws StoreError when the file cannot be opened, holds something else, or is missing although it `mustExist`.
  */
-export async function openSqlite(path: string, now: () => Date) {
+export async function openSqlite(
+  path: string,
+  { now = () => new Date(), mustExist = false, proveClick }: SqliteOptions,
+) {
   try {
     using onFailure = new DisposableStack()
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+    if (mustExist && !existsSync(path)) throw missing(path)
+    if (path !== ':memory:') makeDatabaseFile(path)
     const database = onFailure.use(new DatabaseSync(path))
+    // The wait for a lock is in `retrying`: SQLite's own would block every other request of the process.
+    database.exec('PRAGMA busy_timeout = 0')
+    const isNew = await retrying(async () => checkTables(database, path))
+    if (mustExist && isNew) throw missing(path)
     await retrying(async () => {
-      // The wait for a lock is in `retrying`: SQLite's own would block every other request of the process.
-      database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+      database.exec(
+        `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${MAX_IDLE_LOG_BYTES};`,
+      )
     })
     const dialect = new SqliteDialect({ database: kyselyDatabase(database) })
     const db = new Kysely<MetadataTables>({ dialect })
@@ -42,19 +58,20 @@ export async function openSqlite(path: string, now: () => Date) {
     const checkFile = path === ':memory:' ? () => {} : fileCheck(path)
     const step: Step = (work) =>
       retrying(() => {
-        checkFile(FILE_CHECK_INTERVAL_MS)
+        checkFile()
         return work()
       })
-    const checkWrite = writeCheck(db, now)
+    const checkWrite = writeCheck(() => proveClick(db), now)
     const createdAt = await step(() => readCreatedAt(db, now))
+    if (!mustExist) await checkWrite()
     onFailure.move()
     return {
       db,
       step,
       createdAt,
       /**
-       * Resolves when the database can be read, and could be written within the last seconds: it writes one row every
-       * ten seconds, however often it is called. A lock that another process holds for a moment does not fail it.
+       * Resolves when the database can be read, and a click could be written within the last seconds: it writes one
+       * every ten seconds, however often it is called. A lock that another process holds for a moment does not fail it.
        *
        * @throws StoreError
        */
@@ -66,48 +83,69 @@ export async function openSqlite(path: string, now: () => Date) {
         }),
     }
   } catch (error) {
-    throw asStoreError(error)
+    throw explained(asStoreError(error), path)
   }
 }
 
-/**
- * Throws where the file at `path` is no longer the one that was opened, if the last look is `maxAgeMs` old: SQLite
- * reports no error in a deleted file, and everything that is written there is lost with the process.
- */
-function fileCheck(path: string): (maxAgeMs: number) => void {
-  const { ino, dev } = statSync(path)
-  let checkedAt = performance.now()
-  return (maxAgeMs) => {
-    if (performance.now() - checkedAt < maxAgeMs) return
-    const current = statSync(path, { throwIfNoEntry: false })
-    if (current?.ino !== ino || current.dev !== dev) {
-      throw new StoreError('DATABASE_FILE_REPLACED', new Error('the database file was deleted or replaced'))
-    }
-    checkedAt = performance.now()
-  }
+/** The failure to open the database at `path`, with a sentence for the operator where there is none yet. */
+function explained(failure: StoreError, path: string): StoreError {
+  const { code, cause, explanation = explainAccess(path) } = failure
+  const ofSystem = cause instanceof Error && 'syscall' in cause ? cause.message : undefined
+  return new StoreError(code, cause, explanation ?? ofSystem)
+}
+
+/** The failure to find a database that must exist. */
+export function missing(path: string): StoreError {
+  const explanation = `there is no database at ${path}: correct DATABASE_URL, or start the service once`
+  return new StoreError('DATABASE_MISSING', undefined, explanation)
 }
 
 /**
- * Writes a row if the last write is too long ago. It has to be a real commit: on a full disk the lock can still be taken,
- * and a write that is rolled back does not reach the disk.
+ * Whether the file is empty. Nothing is written to a database of another program or of a newer version of this one.
+ *
+ * @throws StoreError if it is one.
  */
-function writeCheck(db: Kysely<MetadataTables>, now: () => Date): () => Promise<void> {
+export function checkTables(database: DatabaseSync, path: string): boolean {
+  const tables = names(database, "select name from sqlite_schema where type = 'table'")
+  if (tables.length === 0) return true
+  const done = tables.includes('kysely_migration') ? names(database, 'select name from kysely_migration') : []
+  const [first = '', ...others] = Object.keys(migrations).sort()
+  if (!done.includes(first)) {
+    const explanation = `${path} is the database of another program: correct DATABASE_URL`
+    throw new StoreError('DATABASE_FOREIGN', undefined, explanation)
+  }
+  const unknown = done.filter((name) => !Object.hasOwn(migrations, name)).sort()
+  if (unknown.length > 0) {
+    const explanation = `${path} has version ${unknown.at(-1)}, and this program knows versions up to ${others.at(-1) ?? first}: install the newer program again, or put back a backup of before`
+    throw new StoreError('DATABASE_NEWER', undefined, explanation)
+  }
+  return false
+}
+
+function names(database: DatabaseSync, query: string): string[] {
+  return database
+    .prepare(query)
+    .all()
+    .map(({ name }) => String(name))
+}
+
+/**
+ * Writes as a click does if the last time is too long ago. It has to be a real commit of such a row: on a full disk the
+ * lock can still be taken, and a smaller row may still fit. A lock that another process holds for a moment does not fail it.
+ */
+function writeCheck(write: () => Promise<void>, now: () => Date): () => Promise<void> {
+  const openedAt = now().getTime()
   let writtenAt = Number.NEGATIVE_INFINITY
   return async () => {
+    const at = now().getTime()
     // A clock that was set back must not make an old write look recent.
-    const age = Math.abs(now().getTime() - writtenAt)
-    if (age < WRITE_CHECK_INTERVAL_MS) return
-    const value = now().toISOString()
+    if (Math.abs(at - writtenAt) < WRITE_CHECK_INTERVAL_MS) return
     try {
-      await db
-        .insertInto('metadata')
-        .values({ name: 'written_at', value })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-        .execute()
-      writtenAt = Date.parse(value)
+      await write()
+      writtenAt = at
     } catch (error) {
       const isLocked = asStoreError(error).code === 'SQLITE_BUSY'
-      if (!isLocked || age > MAX_LOCKED_MS) throw error
+      if (!isLocked || Math.abs(at - Math.max(writtenAt, openedAt)) > MAX_LOCKED_MS) throw error
     }
   }
 }
@@ -188,7 +226,8 @@ const RESULT_CODES: Record<number, string> = {
   26: 'SQLITE_NOTADB',
 }
 
-function asStoreError(error: unknown): StoreError {
+/** The failure as a StoreError, with the code that an operator can look up. */
+export function asStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error
   if (!(error instanceof Error && 'code' in error)) return new StoreError('STORE_BUG', error)
   if (!('errcode' in error && typeof error.errcode === 'number')) {

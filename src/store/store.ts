@@ -4,12 +4,21 @@ import type { BaseLogger } from 'pino'
 /** The database failed: locked, full, gone. `code`: see docs/operating.md, "The database". Nothing was changed. */
 export class StoreError extends Error {
   readonly code: string
+  /** A sentence for the operator, with paths where they help. Never for buyers. */
+  readonly explanation: string | undefined
 
-  constructor(code: string, cause: unknown) {
+  constructor(code: string, cause?: unknown, explanation?: string) {
     super(`The store failed (${code})`, { cause })
     this.name = 'StoreError'
     this.code = code
+    this.explanation = explanation
   }
+}
+
+export interface StoreOptions {
+  now?: () => Date
+  /** The database is not created where there is none: opening it fails. For commands that only read. */
+  mustExist?: boolean
 }
 
 /**
@@ -48,7 +57,7 @@ export async function optional<T>(
   }
 }
 
-/** Data about the database itself: `created_at`, and `written_at`, when a test write last succeeded. */
+/** Data about the database itself: `created_at`. */
 export type MetadataTables = { metadata: { name: string; value: string } }
 
 /** When the database was created (ISO 8601), written at its first opening. */

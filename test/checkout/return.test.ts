@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { PRODUCTS, type Service, startService } from '../service.ts'
+import { PRODUCTS, type Service, type ServiceOptions, startService } from '../service.ts'
 import { checkoutOf, click, EVERY_TIME, expectBuyHeaders, expectPage, rowsOf, unescaped } from './clicks.ts'
 
 const PAID = 'Your payment is complete'
@@ -8,8 +8,17 @@ const OPEN = 'Your payment is not finished yet'
 const CONFIRMING = 'We are confirming your payment'
 const NOT_CHARGED = 'You have not been charged'
 
+/** For how long the last answer of Dots is used for others who ask. */
+const ANSWER_MS = 2_000
+let skippedMs = 0
+
+/** A shop whose last answer of Dots is too old at each visit. */
+const startShop = (options: ServiceOptions = {}) =>
+  startService({ dots: { clock: () => performance.now() + skippedMs }, ...options })
+
 /** A return page, as the buyer reads it. */
 async function visit(shop: Service, path: string, headers: Record<string, string> = {}): Promise<string> {
+  skippedMs += ANSWER_MS
   const { text } = await expectPage(await shop.get(path, { headers }), 200)
   return unescaped(text)
 }
@@ -23,7 +32,7 @@ function refreshOf(page: string): { seconds: number; url: string } | undefined {
 
 test('a paid session is shown as paid, and settled in the store', async () => {
   const now = new Date('2026-11-22T10:00:00Z')
-  const shop = await startService({ now: () => now })
+  const shop = await startShop({ now: () => now })
   const { checkoutId, session } = await click(shop, '/buy/tee?quantity=2')
   await shop.sandbox.pay(session.id, { email: 'jane@example.com' })
   const page = await visit(shop, `/success?checkout=${checkoutId}`)
@@ -43,7 +52,7 @@ test('a paid session is shown as paid, and settled in the store', async () => {
 })
 
 test("a buyer's email from the link is never in full on a page", async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop, '/buy/tee?email=jane@example.com')
   const paths = [`/success?checkout=${checkoutId}`, `/cancel?checkout=${checkoutId}`]
   for (const path of paths) expect(await visit(shop, path)).not.toContain('jane')
@@ -52,7 +61,7 @@ test("a buyer's email from the link is never in full on a page", async () => {
 })
 
 test('what was sold is shown as it was sold, whatever the catalog says today', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop, '/buy/tee:1,mug:2')
   await shop.sandbox.pay(session.id)
   const changed = { products: [{ sku: 'tee', name: 'Dearer shirt', amount: 9900 }] }
@@ -66,7 +75,7 @@ test('what was sold is shown as it was sold, whatever the catalog says today', a
 })
 
 test("money is written as the buyer's language writes it", async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   await shop.sandbox.pay(session.id)
   const path = `/success?checkout=${checkoutId}`
@@ -77,10 +86,11 @@ test("money is written as the buyer's language writes it", async () => {
 test("a paid page has the merchant's own message and email", async () => {
   const [tee = {}] = PRODUCTS
   const thanks = { custom_message: '<b>See you</b>', redirect_url: 'https://shop.example/thanks' }
-  const shop = await startService({ products: [{ ...tee, after_completion: thanks }] })
+  const shop = await startShop({ products: [{ ...tee, after_completion: thanks }] })
   const { checkoutId, session } = await click(shop)
   expect(await visit(shop, `/success?checkout=${checkoutId}`)).not.toContain('See you')
   await shop.sandbox.pay(session.id)
+  skippedMs += ANSWER_MS
   const answer = await shop.get(`/success?checkout=${checkoutId}`)
   const { text } = await expectPage(answer, 200)
   expect(text).not.toContain('<b>See you')
@@ -91,7 +101,7 @@ test("a paid page has the merchant's own message and email", async () => {
 })
 
 test('an open session says that no payment was seen, and leads back to the same checkout', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   const page = await visit(shop, `/success?checkout=${checkoutId}`)
   expect(page).toContain(OPEN)
@@ -101,7 +111,7 @@ test('an open session says that no payment was seen, and leads back to the same 
 })
 
 test('the page of an open session reloads by itself, less and less often, and finds the payment', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   let path = `/success?checkout=${checkoutId}`
   const waits: number[] = []
@@ -122,7 +132,7 @@ test('the page of an open session reloads by itself, less and less often, and fi
 })
 
 test('parameters about a payment in the URL have no effect', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   const page = await visit(
     shop,
@@ -134,7 +144,7 @@ test('parameters about a payment in the URL have no effect', async () => {
 })
 
 test('an expired session leads to a new one', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop, '/buy/tee:2,mug:3')
   shop.sandbox.expire(session.id)
   for (const path of ['/success', '/cancel']) {
@@ -146,7 +156,7 @@ test('an expired session leads to a new one', async () => {
 })
 
 test('a session that is paid after all is settled, though it was found expired before', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   shop.sandbox.failNext({ alter: (body) => ({ ...body, status: 'expired' }) }, 1, 'read')
   await visit(shop, `/success?checkout=${checkoutId}`)
@@ -156,7 +166,7 @@ test('a session that is paid after all is settled, though it was found expired b
 })
 
 test('complete is final, even where Dots says open, expired or nothing later', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   await shop.sandbox.pay(session.id)
   await visit(shop, `/success?checkout=${checkoutId}`)
@@ -175,7 +185,7 @@ test('complete is final, even where Dots says open, expired or nothing later', a
 })
 
 test('two visits at once settle once', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   await shop.sandbox.pay(session.id)
   const pages = await Promise.all(
@@ -192,7 +202,7 @@ test.each([
   ['nonsense', { status: 200, body: 'upstream-words' }],
   ['a broken connection', 'reset' as const],
 ])('while Dots answers with %s, nothing is claimed', async (_what, fault) => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   await shop.sandbox.pay(session.id)
   shop.sandbox.failNext(fault, EVERY_TIME, 'read')
@@ -208,7 +218,7 @@ test.each([
 })
 
 test('a silent Dots keeps a buyer waiting for a few seconds only', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId } = await click(shop)
   shop.sandbox.failNext('hang', EVERY_TIME, 'read')
   const start = performance.now()
@@ -235,7 +245,7 @@ const malformed = [
 ]
 
 test.each(['/success', '/cancel'])('%s answers unknown and malformed ids alike', async (path) => {
-  const shop = await startService()
+  const shop = await startShop()
   const unknown = await expectPage(
     await shop.get(`${path}?checkout=1b4e28ba-2fa1-41d2-883f-0016d3cca427`),
     404,
@@ -251,7 +261,7 @@ test.each(['/success', '/cancel'])('%s answers unknown and malformed ids alike',
 })
 
 test('a cancelled open session can be continued, and the page says that nothing was charged', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   const page = await visit(shop, `/cancel?checkout=${checkoutId}`)
   expect(page).toContain(NOT_CHARGED)
@@ -260,7 +270,7 @@ test('a cancelled open session can be continued, and the page says that nothing 
 })
 
 test('the cancel page of a paid order says that it is paid', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId, session } = await click(shop)
   await shop.sandbox.pay(session.id)
   const page = await visit(shop, `/cancel?checkout=${checkoutId}`)
@@ -271,7 +281,7 @@ test('the cancel page of a paid order says that it is paid', async () => {
 })
 
 test('a URL that Dots returns later is checked before a buyer is sent there', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const { checkoutId } = await click(shop)
   shop.sandbox.failNext(
     { alter: (body) => ({ ...body, checkout_session_url: 'javascript:alert(1)' }) },
@@ -283,7 +293,7 @@ test('a URL that Dots returns later is checked before a buyer is sent there', as
 })
 
 test('for a click whose session is not known, no page says that it is paid or not charged', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   shop.sandbox.failNext('done-then-reset', EVERY_TIME, 'create')
   await shop.get('/buy/tee')
   const id = String(rowsOf(shop)[0]?.id)
@@ -292,8 +302,8 @@ test('for a click whose session is not known, no page says that it is paid or no
 })
 
 test('a form cannot be posted to the return pages', async () => {
-  const shop = await startService()
+  const shop = await startShop()
   const answer = await shop.get('/success', { method: 'POST', body: new URLSearchParams({ checkout: 'x' }) })
-  expect(answer.status).toBe(404)
+  expect(answer.status).toBe(405)
   expectBuyHeaders(answer)
 })

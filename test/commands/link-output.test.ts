@@ -70,6 +70,19 @@ describe('what it prints beside the link', () => {
     await expectUsage(['tee', ...long, '--qr', 'poster.svg'], 'The link is too long for a QR code')
   })
 
+  test('is a warning, and not that it fits print, where the link leads to this machine', async () => {
+    const local = { PUBLIC_URL: '', PORT: '4321', DOTS_API_URL: 'http://localhost:4010/api' }
+    for (const [env, origin] of [
+      [local, 'http://localhost:4321'],
+      [{ PUBLIC_URL: 'http://127.0.0.1:3000' }, 'http://127.0.0.1:3000'],
+    ] as const) {
+      const { code, stdout, stderr } = await link(['tee'], env)
+      expect([code, stdout]).toEqual([0, `${origin}/buy/tee\n`])
+      expect(stderr).toMatch(/^Warning: this link leads to this machine.*PUBLIC_URL/)
+      expect(stderr).not.toContain('fits')
+    }
+  })
+
   test('with --help is the usage text', async () => {
     const { code, stdout } = await link(['--help'])
     expect(code).toBe(0)
@@ -97,7 +110,7 @@ describe('a wrong command line', () => {
   test('exits with 2, says what is wrong and how it is right, and prints no link', async () => {
     await expectUsage([], 'Name a product by its sku.')
     await expectUsage(['nothing'], 'The catalog has no product nothing.')
-    await expectUsage(['mug'], 'mug is sold in quantities from 2 to 6.')
+    await expectUsage(['mug:1'], 'mug is sold in quantities from 2 to 6.')
     await expectUsage(['mug:7'], 'mug is sold in quantities from 2 to 6.')
     await expectUsage(['tee', '--quantity', '0'], '--quantity takes a whole number')
     await expectUsage(['tee:2', '--quantity', '3'], '--quantity is for one product')
@@ -116,6 +129,12 @@ describe('a wrong command line', () => {
     const bad = await link(['tee'], { PUBLIC_URL: 'http://shop.example' })
     expect([bad.code, bad.stdout]).toEqual([1, ''])
     expect(bad.stderr).toContain('PUBLIC_URL')
+    const absent = await link(['tee'], { PUBLIC_URL: '' })
+    expect([absent.code, absent.stdout]).toEqual([1, ''])
+    expect(absent.stderr).toContain('PUBLIC_URL is required')
+    const short = await link(['tee', '--amount', '1'], { LINK_SIGNING_SECRET: 'abc' })
+    expect([short.code, short.stdout]).toEqual([1, ''])
+    expect(short.stderr).toContain('16 characters or more')
     const missing = await link(['tee'], { CATALOG_PATH: 'nowhere.json' })
     expect([missing.code, missing.stdout]).toEqual([1, ''])
     expect(missing.stderr).toMatch(/^The catalog is invalid:\n {2}there is no file nowhere\.json/)

@@ -8,7 +8,7 @@ import { signedTerms, verifySignature } from '../../src/links/signature.ts'
 import { PRODUCTS } from '../service.ts'
 import { type Run, run } from './run-command.ts'
 
-export const SECRET = 'command-secret'
+export const SECRET = 'secret-of-the-command'
 export const SHOP = 'https://buy.shop.example'
 export const UUID = '2f1c3a52-7a1e-4c0e-9d8f-0a1b2c3d4e5f'
 const CATALOG = [
@@ -32,7 +32,7 @@ export async function link(words: readonly string[], more: Record<string, string
   return run('link', words, { env: { ...env, ...more } })
 }
 
-export const signing = { LINK_SIGNING_SECRET: `${SECRET},older-secret` }
+export const signing = { LINK_SIGNING_SECRET: `${SECRET},an-older-secret-16` }
 
 /** What the printed link says, read as the service reads it. */
 export function read(printed: string) {

@@ -13,6 +13,12 @@ describe('a plain link', () => {
     await expectLink(['tee', 'tee:2', 'mug:2'], '/buy/tee:3,mug:2')
   })
 
+  test('is for the least quantity of a product where none is given', async () => {
+    await expectLink(['mug'], '/buy/mug:2')
+    await expectLink(['tee', 'mug'], '/buy/tee:1,mug:2')
+    await expectLink(['mug', '--quantity', '3'], '/buy/mug:3')
+  })
+
   test('to a sku with special characters is written in its ~ form', async () => {
     const token = `~${Buffer.from('C:1,2').toString('base64url')}`
     await expectLink(['C:1,2'], `/buy/${token}`)

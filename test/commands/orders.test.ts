@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Click, checkoutOf, click } from '../checkout/clicks.ts'
-import { startReceiver } from '../orders/receiver.ts'
+import { FULFILLMENT_SECRET, startReceiver } from '../orders/receiver.ts'
 import { change, IDLE_JOBS, payQuietly, rows, startWithWebhook } from '../orders/sale.ts'
 import { startService } from '../service.ts'
 import { envOf, runBeside, runScript } from './run-command.ts'
@@ -42,7 +44,7 @@ test('it lists all checkouts, the newest first, with their state', async () => {
   expect(lines.map((line) => line.split(/\s{2,}/))).toEqual([
     [expect.any(String), 'expired', '24.00 usd', '-', expired.checkoutId, 'mug:2'],
     [expect.any(String), 'open', '25.00 usd', '-', open.checkoutId, 'tee:1'],
-    [expect.any(String), 'complete', '86.00 usd', 'held', paid.checkoutId, 'tee:2,mug:3'],
+    [expect.any(String), 'complete', '86.00 usd', 'none', paid.checkoutId, 'tee:2,mug:3'],
     ['3 checkouts'],
   ])
 })
@@ -100,7 +102,7 @@ test('amounts are given in cents and in the unit of the currency, for programs a
       client_reference_id: 'ref-1',
       session_id: paid.session.id,
       payment_intent_id: paid.session.payment_intent_id,
-      announcement: 'held',
+      announcement: 'none',
       flags: '',
       failure: null,
     },
@@ -157,13 +159,13 @@ test('an order that could not be announced is shown by --failed, and sent again 
   for (const { session } of sales) await shop.sandbox.pay(session.id)
   const mismatch = await click(shop)
   await shop.sandbox.pay(mismatch.session.id, { amountTotal: 1 })
-  await click(shop)
+  const open = await click(shop)
   const states = () => rows(shop, 'announcements').map(({ state }) => state)
-  await expect.poll(states).toEqual(['failed', 'failed'])
+  await expect.poll(() => states().sort()).toEqual(['failed', 'failed', 'held'])
   const failed = await runBeside(shop, 'orders', ['--failed', '--json'])
   const list: Record<string, unknown>[] = JSON.parse(failed.stdout)
   expect(list).toMatchObject([
-    { checkout_id: mismatch.checkoutId, announcement: null, flags: 'amount-mismatch' },
+    { checkout_id: mismatch.checkoutId, announcement: 'held', flags: 'amount-mismatch' },
     { checkout_id: sales[1]?.checkoutId, announcement: 'failed', failure: 'status 500' },
     { checkout_id: sales[0]?.checkoutId, announcement: 'failed', failure: 'status 500' },
   ])
@@ -172,8 +174,8 @@ test('an order that could not be announced is shown by --failed, and sent again 
   const id = String(sales[0]?.checkoutId)
   expect(await runBeside(shop, 'orders', ['--resend', id])).toMatchObject({ code: 0, stderr: '' })
   await expect.poll(() => receiver.ids()).toEqual([`order_${id}`])
-  await expect.poll(() => states().sort()).toEqual(['delivered', 'failed'])
-  const unpaid = await runBeside(shop, 'orders', ['--resend', mismatch.checkoutId])
+  await expect.poll(() => states().sort()).toEqual(['delivered', 'failed', 'held'])
+  const unpaid = await runBeside(shop, 'orders', ['--resend', open.checkoutId])
   expect(unpaid).toMatchObject({ code: 2, stdout: '' })
   const noReceiver = { FULFILLMENT_URL: '', FULFILLMENT_SECRET: '' }
   expect(await runBeside(shop, 'orders', ['--resend', id], noReceiver)).toMatchObject({
@@ -198,6 +200,8 @@ test('`npm run orders` ends without an error where its reader closes the pipe', 
   expect(run.stdout.split('\n').length).toBeLessThan(2000)
 })
 
+const RECEIVER = { FULFILLMENT_URL: 'https://shop.example/orders', FULFILLMENT_SECRET }
+
 const WRONG = [
   ['--state', 'paid'],
   ['--day', '2026-2-1'],
@@ -220,6 +224,22 @@ test('a wrong command line ends with 2 and the usage', async () => {
     expect(stderr).not.toMatch(/\n\s+at /)
   }
 })
+
+test.each(['', '--json', '--csv', '--failed', '--resend x'])(
+  'a missing database is an error that names its path, and is not made: orders %s',
+  async (line) => {
+    const words = line.split(' ').filter(Boolean)
+    const shop = await startService({ env: RECEIVER })
+    const path = join(shop.folder, 'nowhere', 'shop.db')
+    const { code, stdout, stderr } = await runBeside(shop, 'orders', words, {
+      DATABASE_URL: `sqlite:${path}`,
+    })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain(path)
+    expect(stderr).not.toMatch(/[{}]|\n\s+at /)
+    expect(existsSync(dirname(path))).toBe(false)
+  },
+)
 
 test('an empty store is an empty list', async () => {
   const shop = await startService({ pace: IDLE_JOBS })

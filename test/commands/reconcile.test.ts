@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Checkout } from '../../src/store/checkout.ts'
+import { openStore } from '../../src/store/open-store.ts'
 import { type Click, checkoutOf, click, rowsOf } from '../checkout/clicks.ts'
 import { startReceiver } from '../orders/receiver.ts'
 import { change, IDLE_JOBS, payQuietly, rows, startReplica } from '../orders/sale.ts'
@@ -10,15 +12,23 @@ import { envOf, run, runBeside, runScript } from './run-command.ts'
 
 const DELIVERING = { ...IDLE_JOBS, deliverEveryMs: 50 }
 
-/** What must be the same after a store was lost; a new store gives its own times to what it writes. */
-function lasting({ createdAt: _created, updatedAt: _updated, completedAt, ...checkout }: Checkout) {
-  return { ...checkout, isComplete: completedAt !== null }
+/** What Dots' list knows of a checkout: neither the times nor the browser nor the exact link. */
+function lasting({ completedAt, ...checkout }: Checkout) {
+  return {
+    ...checkout,
+    createdAt: '',
+    updatedAt: '',
+    browserId: '',
+    link: '',
+    isComplete: completedAt !== null,
+  }
 }
 
-/** Sells, loses the store with all that belongs to it, and opens an empty one in its place. */
+/** Loses the store with all that belongs to it; as the start of the service does, makes an empty one in its place. */
 async function loseStore(shop: Service): Promise<void> {
   await shop.app.close()
   for (const ending of ['', '-wal', '-shm']) await rm(shop.databasePath + ending, { force: true })
+  await (await openStore(`sqlite:${shop.databasePath}`)).close()
 }
 
 test('a payment without any event is found and announced, beside the running service', async () => {
@@ -223,6 +233,10 @@ test('what a person can fix is explained, ends with 1, and leaves the lease free
   const noStore = await runBeside(shop, 'reconcile', [], { DATABASE_URL: `sqlite:${shop.folder}` })
   expect(noStore).toMatchObject({ code: 1, stdout: '' })
   expect(noStore.stderr).toContain('The store that DATABASE_URL names failed')
+  const missing = `${shop.folder}/nowhere.db`
+  const noDatabase = await runBeside(shop, 'reconcile', [], { DATABASE_URL: `sqlite:${missing}` })
+  expect(noDatabase).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(missing) })
+  expect(existsSync(missing)).toBe(false)
   const noKey = await runBeside(shop, 'reconcile', [], { DOTS_API_KEY: '' })
   expect(noKey).toMatchObject({ code: 1, stdout: '' })
   expect(noKey.stderr).toContain('DOTS_API_KEY is required')

@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
+import * as backup from '../../src/commands/backup.ts'
 import * as checkCatalog from '../../src/commands/check-catalog.ts'
 import * as link from '../../src/commands/link.ts'
 import * as orders from '../../src/commands/orders.ts'
 import * as reconcile from '../../src/commands/reconcile.ts'
 import type { Service } from '../service.ts'
 
-const COMMANDS = { 'check-catalog': checkCatalog, link, orders, reconcile }
+const COMMANDS = { backup, 'check-catalog': checkCatalog, link, orders, reconcile }
 export type CommandName = keyof typeof COMMANDS
 const { scripts } = packageJson
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Checkout } from '../../src/store/checkout.ts'
 import type { CheckoutFilter } from '../../src/store/checkout-lookups.ts'
 import type { Store } from '../../src/store/open-store.ts'
+import { MAX_ROWS } from '../../src/store/rows.ts'
 import { completion, EARLY, NEW_CHECKOUT, type StoreUnderTest } from './store.ts'
 
 /** What a store has to do beside its checkouts one by one: lists, sales, events, announcements, leases. */
@@ -168,13 +169,72 @@ export function orderBooksContract(
           await openUntil(id, end)
         }
         await sell('creating')
-        const times = { before: at(50), checkedBefore: at(40) }
-        expect(ids(await store.checkouts.overdue(times, 9))).toEqual(['later', 'late'])
-        expect(ids(await store.checkouts.overdue(times, 1))).toEqual(['later'])
         goTo(45)
-        await store.checkouts.markChecked('later')
-        expect(ids(await store.checkouts.overdue(times, 9))).toEqual(['late'])
-        expect(ids(await store.checkouts.overdue({ ...times, checkedBefore: at(46) }, 9))).toHaveLength(2)
+        const times = { endedBefore: at(50), latestExpiry: at(1_000), checkedBefore: [at(40), at(30)] }
+        const overdue = async (changes = {}, limit = 9) =>
+          ids(await store.checkouts.overdue({ ...times, ...changes }, limit))
+        expect(await overdue()).toEqual(['later', 'late'])
+        expect(await overdue({}, 1)).toEqual(['later'])
+        await store.checkouts.recordCheck('later', 0)
+        expect(await overdue()).toEqual(['late'])
+        goTo(46)
+        expect(await overdue({ checkedBefore: [at(46)] })).toHaveLength(2)
+        await store.checkouts.recordCheck('later', 0, null)
+        expect(await overdue()).toEqual(['later', 'late'])
+      })
+
+      test('overdue checkouts wait longer with each failed check, and come after those that have not failed', async () => {
+        for (const [id, end] of [
+          ['bad', 10],
+          ['worse', 11],
+          ['new', 20],
+        ] as const) {
+          await openUntil(id, end)
+        }
+        await store.checkouts.recordCheck('bad', 1, at(30))
+        await store.checkouts.recordCheck('worse', 7, at(30))
+        goTo(90)
+        const overdue = async (...checkedBefore: string[]) =>
+          ids(
+            await store.checkouts.overdue({ endedBefore: at(50), latestExpiry: at(1_000), checkedBefore }, 9),
+          )
+        expect(await overdue(at(80), at(31), at(31))).toEqual(['new', 'bad', 'worse'])
+        expect(await overdue(at(80), at(31), at(29))).toEqual(['new', 'bad'])
+        expect(await overdue(at(80), at(29), at(29))).toEqual(['new'])
+      })
+
+      test('an expiry that no session can have, or a check in the future, keeps no checkout from being overdue', async () => {
+        await openUntil('ahead', 999_999)
+        await openUntil('checked-ahead', 20)
+        await openUntil('running', 100)
+        await store.checkouts.recordCheck('checked-ahead', 3, at(999_999))
+        goTo(60)
+        const times = { endedBefore: at(50), latestExpiry: at(1_000), checkedBefore: [at(40)] }
+        expect(ids(await store.checkouts.overdue(times, 9)).toSorted()).toEqual(['ahead', 'checked-ahead'])
+        goTo(-500)
+        await sell('created-ahead')
+        goTo(-999)
+        expect(ids(await store.checkouts.unresolved(at(-1_500), 9))).toEqual(['created-ahead'])
+      })
+
+      test('after a backfill many are changed at once, but a limited number in a step', async () => {
+        for (let n = 0; n <= MAX_ROWS; n++) await sell(`lost-${n}`)
+        await openUntil('open', 20)
+        goTo(9_000)
+        expect(await store.checkouts.failUnresolved(at(1), at(5_000))).toBe(0)
+        expect(await store.checkouts.failUnresolved(at(0), at(5_000))).toBe(MAX_ROWS)
+        expect(await store.checkouts.failUnresolved(at(0), at(5_000))).toBe(1)
+        expect(await store.checkouts.find('lost-0')).toMatchObject({
+          state: 'failed',
+          failure: 'never-opened',
+        })
+        const times = { endedBefore: at(50), latestExpiry: at(20_000), checkedBefore: [at(40)] }
+        expect(ids(await store.checkouts.overdue(times, 9))).toEqual(['open'])
+        expect(await store.checkouts.expireForgotten(at(0), at(20))).toBe(0)
+        expect(await store.checkouts.expireForgotten(at(0), at(21))).toBe(1)
+        await openUntil('second', 20)
+        expect(await store.checkouts.recordExpiries(['second', 'open', 'lost-0', 'nobody'])).toBe(1)
+        expect(await store.checkouts.find('second')).toMatchObject({ state: 'expired' })
       })
 
       test('unresolved checkouts are the old ones of which it is unknown whether a session exists', async () => {
@@ -265,9 +325,7 @@ export function orderBooksContract(
         expect(await store.events.claimDue(9, at(60))).toEqual([])
         goTo(20)
         const taken = await Promise.all([store.events.claimDue(9, at(60)), store.events.claimDue(9, at(60))])
-        expect(taken.flat()).toEqual([
-          { id: 'e1', candidateIds: ['intent-1', 'ünï'], attempts: 2, receivedAt: at(0) },
-        ])
+        expect(taken.flat()).toEqual([{ id: 'e1', candidateIds: ['intent-1', 'ünï'], attempts: 2 }])
         goTo(59)
         expect(await store.events.claimDue(9, at(200))).toEqual([])
         goTo(60)
@@ -296,34 +354,55 @@ export function orderBooksContract(
       })
 
       test('a finished event is not claimed again, a retried one at its time', async () => {
-        for (const id of ['done', 'again']) await record(id, [])
-        await store.events.recordDone('done')
-        await store.events.recordRetry('again', at(30))
+        for (const id of ['done', 'done-too', 'again', 'not-counted']) await record(id, [])
+        await store.events.recordDone(['done', 'done-too'])
+        await store.events.recordRetry(['again'], at(30))
+        await store.events.recordRetry(['not-counted'], at(30), false)
         expect(await store.events.claimDue(9, at(99))).toEqual([])
         goTo(30)
-        expect((await store.events.claimDue(9, at(99))).map(({ id }) => id)).toEqual(['again'])
+        const claimed = (await store.events.claimDue(9, at(99))).map(({ id, attempts }) => [id, attempts])
+        expect(Object.fromEntries(claimed)).toEqual({ again: 2, 'not-counted': 1 })
       })
 
-      test('a pending id is found as a whole, not as a part or a pattern', async () => {
-        await record('e1', ['intent-1', 'abc', 'pi_1'])
-        for (const id of ['intent-1', 'pi_1'])
-          expect(await store.events.hasPending(['nobody', id])).toBe(true)
-        expect(await store.events.hasPending(['nobody', 'intent-1'])).toBe(true)
-        for (const id of ['intent-', 'ntent-1', 'ab', 'ABC', '%', '_bc', '', '"']) {
-          expect(await store.events.hasPending([id]), id).toBe(false)
-        }
-        expect(await store.events.hasPending([])).toBe(false)
-        await store.events.recordDone('e1')
-        expect(await store.events.hasPending(['intent-1'])).toBe(false)
+      test('an event that would wait longer than events ever do is due', async () => {
+        await store.events.record('ahead', [], at(365 * 86_400))
+        await store.events.record('soon', [], at(60))
+        expect((await store.events.claimDue(9, at(99))).map(({ id }) => id)).toEqual(['ahead'])
       })
 
-      test('old events are deleted, and only they', async () => {
-        await record('old', [])
+      test('the ids that events have named are listed page by page, also of those that are done', async () => {
+        for (let n = 0; n <= MAX_ROWS; n++) await record(`e-${String(n).padStart(3, '0')}`, [`intent-${n}`])
+        await store.events.recordDone(['e-000'])
+        const first = await store.events.named()
+        expect(first.candidateIds).toHaveLength(MAX_ROWS)
+        expect(first.candidateIds).toContain('intent-0')
+        expect(await store.events.named(first.next)).toEqual({
+          candidateIds: [`intent-${MAX_ROWS}`],
+          next: undefined,
+        })
+      })
+
+      test('old events are deleted, and only they, unless they are not done', async () => {
+        for (const id of ['old', 'pending']) await record(id, [])
+        goTo(99)
+        await record('ahead', [])
         goTo(10)
         await record('young', [])
-        await store.events.prune(at(10))
+        await store.events.recordDone(['old', 'ahead', 'young'])
+        expect(await store.events.prune(at(10))).toBe(2)
         expect(await record('old', [])).toBe('new')
+        expect(await record('ahead', [])).toBe('new')
+        expect(await record('pending', [])).toBe('seen')
         expect(await record('young', [])).toBe('seen')
+      })
+
+      test('no more than a limited number are deleted at once', async () => {
+        const all = Array.from({ length: MAX_ROWS + 1 }, (_, n) => `e-${n}`)
+        for (const id of all) await record(id, [])
+        await store.events.recordDone(all)
+        goTo(10)
+        expect(await store.events.prune(at(10))).toBe(MAX_ROWS)
+        expect(await store.events.prune(at(10))).toBe(1)
       })
     })
 
@@ -379,6 +458,15 @@ export function orderBooksContract(
         expect((await store.outbox.claimDue(9, at(99))).map(({ id }) => id)).toEqual(['later'])
       })
 
+      test('one that would wait longer than announcements ever do is due', async () => {
+        await announced()
+        await store.outbox.claimDue(9, at(60))
+        await store.outbox.recordUndelivered({ id: 'm1', attempts: 1 }, 'status-500', at(365 * 86_400))
+        expect(await store.outbox.claimDue(9, at(60))).toHaveLength(1)
+        await store.outbox.recordUndelivered({ id: 'm1', attempts: 2 }, 'status-500', at(11 * 3_600))
+        expect(await store.outbox.claimDue(9, at(60))).toEqual([])
+      })
+
       test('a held one is released once', async () => {
         await sell('a')
         const held = { ...announcement('m1'), state: 'held' as const }
@@ -429,6 +517,13 @@ export function orderBooksContract(
         expect(await leases.acquire('sweep', first, at(100))).toBe(false)
         await leases.release('sweep', second)
         expect(await leases.acquire('sweep', first, at(100))).toBe(true)
+      })
+
+      test('a lease that would last longer than leases ever do is free', async () => {
+        const { leases } = store
+        expect(await leases.acquire('sweep', 'me', at(365 * 86_400))).toBe(true)
+        expect(await leases.acquire('sweep', 'you', at(30))).toBe(true)
+        expect(await leases.acquire('sweep', 'me', at(30))).toBe(false)
       })
 
       test('the cursor is kept for the next holder', async () => {

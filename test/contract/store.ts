@@ -26,6 +26,7 @@ export const NEW_CHECKOUT: NewCheckout = {
   customerEmail: 'buyer@example.com',
   metadata: { utm_source: 'mail' },
   linkId: null,
+  linkUses: null,
 }
 
 const SESSION = {
@@ -152,6 +153,7 @@ export function storeContract(
       await checkouts.reserve(NEW_CHECKOUT)
       expect(await read()).toEqual({
         ...NEW_CHECKOUT,
+        browserId: null,
         state: 'creating',
         sessionId: null,
         paymentIntentId: null,

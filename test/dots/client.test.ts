@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts'
-import { CREATE, CREDENTIALS, clientOf, failureOf, GOOD, recordedLog, web } from './servers.ts'
+import { CREATE, CREDENTIALS, clientOf, failureOf, GOOD, web } from './servers.ts'
 
 async function dots(options: Partial<SandboxOptions> = {}): Promise<Sandbox> {
   const sandbox = await startSandbox({ ...CREDENTIALS, ...options })
@@ -228,8 +228,12 @@ describe('an error response', () => {
   const NOW = new Date('2026-11-22T10:00:00Z')
   const unavailable = { code: 'dots-unavailable', retryAfterSeconds: 5 }
   const refused = { code: 'dots-request-refused', sessionMayExist: false, logLevel: 'error' }
+  const CHECKS: Record<string, string> = {
+    'dots-credentials-refused': 'DOTS_CLIENT_ID and DOTS_API_KEY',
+    'dots-wrong-address': 'DOTS_API_URL',
+  }
   const CASES = [
-    ...[400, 402, 405, 410, 413, 422, 451].map((status) => ({ status, ...refused })),
+    ...[400, 402, 410, 413, 422, 451].map((status) => ({ status, ...refused })),
     ...[301, 302, 303, 307, 308].map((status) => ({ status, ...refused })),
     ...[401, 403].map((status) => ({
       status,
@@ -237,7 +241,7 @@ describe('an error response', () => {
       sessionMayExist: false,
       logLevel: 'error',
     })),
-    { status: 404, ...refused, code: 'dots-not-found' },
+    ...[404, 405].map((status) => ({ status, ...refused, code: 'dots-wrong-address' })),
     ...[409, 429].map((status) => ({
       status,
       ...unavailable,
@@ -260,7 +264,8 @@ describe('an error response', () => {
       const url = await always(status, body, { location: 'https://evil.example/' })
       const error = await failureOf(clientOf(url).createCheckoutSession(CREATE))
       expect(error).toMatchObject({ status: 503, retryAfterSeconds: undefined, ...expected })
-      expect(error.details).toEqual({ dotsStatus: status, dotsCode: 'some-code' })
+      const check = CHECKS[error.code]
+      expect(error.details).toEqual({ dotsStatus: status, dotsCode: 'some-code', check })
       expect(JSON.stringify([error.message, error.details])).not.toContain('upstream')
     },
   )
@@ -284,6 +289,37 @@ describe('an error response', () => {
     expect((await failureOf(clientOf(url).createCheckoutSession(CREATE))).retryAfterSeconds).toBeUndefined()
   })
 
+  test.each([
+    ['HTML', '<h1>Forbidden</h1>', { 'content-type': 'text/html' }],
+    ['nothing', '', { 'content-type': 'application/json' }],
+    ['JSON under another type', '{}', { 'content-type': 'text/plain' }],
+  ])('403 with %s comes from a firewall, whatever the call', async (_what, body, headers) => {
+    const client = clientOf(await always(403, body, { ...headers, 'retry-after': '7' }))
+    for (const call of [
+      client.createCheckoutSession(CREATE),
+      client.getCheckoutSession('a', 'return'),
+      client.listCheckoutSessions({ limit: 1 }),
+    ]) {
+      expect(await failureOf(call)).toMatchObject({
+        code: 'dots-blocked',
+        status: 503,
+        sessionMayExist: false,
+        logLevel: 'error',
+        retryAfterSeconds: undefined,
+      })
+    }
+  })
+
+  test('404 is about a session where the call names one, and about the URL otherwise', async () => {
+    const client = clientOf(await always(404, '{}'))
+    const codes = [
+      client.getCheckoutSession('a', 'return'),
+      client.listCheckoutSessions({ limit: 1, startingAfter: 'a' }),
+      client.listCheckoutSessions({ limit: 1 }),
+    ].map(async (call) => (await failureOf(call)).code)
+    expect(await Promise.all(codes)).toEqual(['dots-not-found', 'dots-not-found', 'dots-wrong-address'])
+  })
+
   test('is known by its status, even where a proxy has wrapped it in a long page', async () => {
     const page = `<html>${'x'.repeat(200_000)}</html>`
     for (const [status, code] of [
@@ -294,51 +330,4 @@ describe('an error response', () => {
       expect((await failureOf(clientOf(url).createCheckoutSession(CREATE))).code).toBe(code)
     }
   })
-})
-
-test('the state of the credentials follows the responses that say something about them', async () => {
-  const sandbox = await dots()
-  const client = clientOf(sandbox.url)
-  const seen: string[] = [client.credentials]
-  async function after(status: number | undefined): Promise<void> {
-    // The call and its one retry.
-    if (status !== undefined) sandbox.failNext({ status }, status >= 500 ? 2 : 1)
-    await client.createCheckoutSession(CREATE).catch(() => {})
-    seen.push(client.credentials)
-  }
-  for (const status of [500, undefined, 401, 503, 400, undefined, 403, undefined]) await after(status)
-  expect(seen).toEqual([
-    'unchecked',
-    'unchecked',
-    'accepted',
-    'refused',
-    'refused',
-    'refused',
-    'accepted',
-    'refused',
-    'accepted',
-  ])
-})
-
-test('credentials that the sandbox does not know are refused', async () => {
-  const sandbox = await dots()
-  const client = clientOf(sandbox.url, { apiKey: 'wrong' })
-  expect(await failureOf(client.createCheckoutSession(CREATE))).toMatchObject({
-    code: 'dots-credentials-refused',
-  })
-  expect(client.credentials).toBe('refused')
-})
-
-test('refused credentials are checked until Dots accepts them, and each change is logged once', async () => {
-  const sandbox = await dots()
-  const { log, lines } = recordedLog()
-  const client = clientOf(sandbox.url, { log, credentialsRecheckMs: 20 })
-  sandbox.failNext({ status: 401 }, 3)
-  await failureOf(client.createCheckoutSession(CREATE))
-  await expect.poll(() => client.credentials).toBe('accepted')
-  expect(sandbox.requests.map(({ call }) => call)).toEqual(['create', 'list', 'list', 'list'])
-  expect(lines.map(({ event, level }) => [event, level])).toEqual([
-    ['dots.credentials.rejected', 50],
-    ['dots.credentials.accepted', 30],
-  ])
 })

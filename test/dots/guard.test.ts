@@ -88,6 +88,19 @@ describe('a retry', () => {
     expect((await call([conflict()], 'background')).attempts).toBe(2)
   })
 
+  test('has no budget from calls that were not made', async () => {
+    const { call, forward } = make()
+    for (let n = 0; n < 3; n++) await call([down()])
+    // The breaker is open: a hundred clicks call nobody.
+    for (let n = 0; n < 100; n++) await call([undefined])
+    forward(5_000)
+    await call([undefined])
+    const attempts: number[] = []
+    for (let n = 0; n < 5; n++) attempts.push((await call([new AppError('dots-conflict')])).attempts)
+    // Two of the three retries were made before the breaker opened.
+    expect(attempts).toEqual([2, 1, 1, 1, 1])
+  })
+
   test('keeps sessionMayExist of the first attempt', async () => {
     const { error } = await make().call([late(), unreachable()])
     expect([error?.code, error?.sessionMayExist]).toEqual(['dots-unreachable', true])
@@ -107,10 +120,36 @@ describe('the breaker', () => {
     expect((await call([undefined])).error).toBe(undefined)
     expect(lines.map(({ event, purpose, level }) => [event, purpose, level])).toEqual([
       ['dots.breaker.open', 'click', 40],
-      ['dots.breaker.half-open', 'click', 30],
+      ['dots.breaker.half-open', 'click', 20],
       ['dots.breaker.closed', 'click', 30],
     ])
   })
+
+  test('reports a long outage once, not with every probe', async () => {
+    const { guard, call, forward, lines } = make()
+    for (let n = 0; n < 3; n++) await call([down()], 'background')
+    for (let n = 0; n < 20; n++) {
+      forward(60_000)
+      await call([down()], 'background')
+    }
+    expect(guard.status().breakers.background).toBe('open')
+    expect(lines.filter(({ level }) => Number(level) > 20)).toMatchObject([{ event: 'dots.breaker.open' }])
+  })
+
+  test.each(['dots-blocked', 'dots-certificate-rejected'] as const)(
+    'takes %s, which says nothing about Dots, neither as a failure nor as a success',
+    async (code) => {
+      const { guard, call, forward } = make()
+      for (let n = 0; n < 30; n++) expect((await call([new AppError(code)])).attempts).toBe(1)
+      expect(guard.status().breakers.click).toBe('closed')
+      for (let n = 0; n < 3; n++) await call([down()])
+      forward(5_000)
+      expect((await call([new AppError(code)])).attempts).toBe(1)
+      expect(guard.status().breakers.click).toBe('open')
+      expect((await call([undefined])).error).toBe(undefined)
+      expect(guard.status().breakers.click).toBe('closed')
+    },
+  )
 
   test('opened by a failure does not replace the error of that failure', async () => {
     const { call } = make()
@@ -144,18 +183,21 @@ describe('the breaker', () => {
 })
 
 describe('a pause', () => {
-  test('that Dots requested in one call applies to all, with the seconds that remain', async () => {
-    const { guard, call, forward } = make()
-    await call([paused(30)], 'background')
-    forward(10_500)
-    for (const purpose of PURPOSES) {
+  test.each(PURPOSES)(
+    'that Dots requested for %s applies to that alone, with the seconds that remain',
+    async (purpose) => {
+      const { guard, call, forward } = make()
+      await call([paused(30)], purpose)
+      forward(10_500)
       const { attempts, error } = await call([undefined], purpose)
       expect([attempts, error?.code, error?.retryAfterSeconds]).toEqual([0, 'dots-paused', 20])
-    }
-    expect(guard.status().pausedSeconds).toBe(20)
-    forward(19_500)
-    expect((await call([undefined])).error).toBe(undefined)
-  })
+      expect(guard.status().pausedSeconds).toEqual({ click: 0, return: 0, background: 0, [purpose]: 20 })
+      for (const other of PURPOSES.filter((one) => one !== purpose))
+        expect((await call([undefined], other)).error).toBe(undefined)
+      forward(19_500)
+      expect((await call([undefined], purpose)).error).toBe(undefined)
+    },
+  )
 
   test('is not shortened by a shorter one', async () => {
     const { guard } = make()
@@ -163,7 +205,7 @@ describe('a pause', () => {
       failureOf(guard.call('click', 1_000, () => Promise.reject(error))),
     )
     await Promise.all(both)
-    expect(guard.status().pausedSeconds).toBe(60)
+    expect(guard.status().pausedSeconds.click).toBe(60)
   })
 
   test('that begins while a call waits for a slot applies to that call too', async () => {

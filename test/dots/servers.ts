@@ -53,7 +53,10 @@ export function clientOf(apiUrl: string, options: Partial<DotsClientOptions> = {
 /** A logger, and what it has logged. */
 export function recordedLog() {
   const lines: Record<string, unknown>[] = []
-  return { log: pino({ base: null }, { write: (line) => void lines.push(JSON.parse(line)) }), lines }
+  return {
+    log: pino({ level: 'debug', base: null }, { write: (line) => void lines.push(JSON.parse(line)) }),
+    lines,
+  }
 }
 
 /** Listens on loopback until the test is over, then closes all connections. */

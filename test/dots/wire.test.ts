@@ -155,7 +155,7 @@ describe('a body over 64 KiB is not read to its end', () => {
         expect(error).toMatchObject({
           code,
           sessionMayExist: true,
-          details: { tooLarge: `over ${LIMIT} bytes` },
+          details: { tooLarge: `over ${LIMIT} bytes`, sha256: expect.any(String) },
         })
       }
     }

@@ -3,26 +3,29 @@ import { describe, expect, test, vi } from 'vitest'
 import { buildLink } from '../../src/links/link-builder.ts'
 import { EVERY_TIME, sessionsOf } from '../checkout/clicks.ts'
 import { completion } from '../contract/store.ts'
-import { startReplica } from '../orders/sale.ts'
+import { change, lockStore, startReplica } from '../orders/sale.ts'
 import { type Service, startService } from '../service.ts'
 import { calls, returning, visit } from './visit.ts'
 
-const SECRET = 'click-secret'
-const MINUTE_MS = 60_000
+const SECRET = 'secret-of-clicks'
 
-/** Clicks on the mug that overlap: Dots answers the first one when all have reached the store. */
+/** Clicks on the mug that overlap: Dots answers the first one when all have arrived. */
 async function clickAtOnce(
   shop: Service,
   instances: readonly Pick<Service, 'get' | 'services'>[],
   cookie: string,
-  init: () => RequestInit = () => ({}),
+  {
+    init = () => ({}),
+    prepare = () => undefined,
+  }: { init?: () => RequestInit; prepare?: () => unknown } = {},
 ) {
   shop.sandbox.clear()
   shop.sandbox.hold()
-  const spies = [...new Set(instances)].map(({ services }) => vi.spyOn(services.store.checkouts, 'reserve'))
-  const reserved = () => spies.reduce((sum, { mock }) => sum + mock.settledResults.length, 0)
+  prepare()
+  const spies = [...new Set(instances)].map(({ services }) => vi.spyOn(services.checkout, 'open'))
+  const arrived = () => spies.reduce((sum, { mock }) => sum + mock.calls.length, 0)
   const clicks = instances.map((one) => visit(one, '/buy/mug', cookie, init()))
-  await expect.poll(reserved).toBe(clicks.length)
+  await expect.poll(arrived).toBe(clicks.length)
   shop.sandbox.release()
   return Promise.all(clicks)
 }
@@ -73,19 +76,87 @@ describe('a second click of one browser', () => {
 
   test('on a form, pressed twice, makes one call', async () => {
     const { shop, first } = await returning()
-    const form = () => ({ method: 'POST', body: new URLSearchParams({ quantity: '3' }) })
-    const [one, two] = await clickAtOnce(shop, [shop, shop], first.cookie, form)
+    const init = () => ({ method: 'POST', body: new URLSearchParams({ quantity: '3' }) })
+    const [one, two] = await clickAtOnce(shop, [shop, shop], first.cookie, { init })
     expect([one?.status, two?.status, two?.to]).toEqual([303, 303, one?.to])
     expect(calls(shop, 'create')).toBe(1)
   })
 
-  test('fails if the first one fails, and a third click opens a checkout', async () => {
+  test('fails as the first one fails, and a third click opens a checkout', async () => {
     const { shop, first } = await returning()
-    shop.sandbox.failNext({ status: 400 }, EVERY_TIME, 'create')
-    const clicks = await Promise.all([1, 2].map(() => visit(shop, '/buy/mug', first.cookie)))
-    expect(clicks.map(({ status }) => status)).toEqual([503, 503])
+    const waiting = Array(20).fill(shop)
+    const clicks = await clickAtOnce(shop, waiting, first.cookie, {
+      prepare: () => shop.sandbox.failNext({ status: 400 }, EVERY_TIME, 'create'),
+      init: () => ({ headers: { accept: 'application/json' } }),
+    })
+    expect(clicks.map(({ status }) => status)).toEqual(waiting.map(() => 503))
+    const failed = shop.log.filter(({ status }) => status === 503)
+    expect(failed.map(({ code }) => code)).toEqual(waiting.map(() => 'dots-request-refused'))
     shop.sandbox.clear()
     expect((await visit(shop, '/buy/mug', first.cookie)).status).toBe(302)
+  })
+
+  test('at the same moment asks the store nothing while it waits, even if it comes three hundred times', async () => {
+    const { shop, first } = await returning()
+    const { checkouts } = shop.services.store
+    const reserve = vi.spyOn(checkouts, 'reserve')
+    const find = vi.spyOn(checkouts, 'find')
+    const clicks = await clickAtOnce(shop, Array(300).fill(shop), first.cookie)
+    expect(new Set(clicks.map(({ to }) => to)).size).toBe(1)
+    expect([calls(shop, 'create'), reserve.mock.calls.length, find.mock.calls.length]).toEqual([1, 1, 0])
+  })
+
+  test('looks for the session of another replica once for all who wait', async () => {
+    const { shop, first } = await returning()
+    const replica = await startReplica(shop)
+    shop.sandbox.hold()
+    const opening = visit(shop, '/buy/mug', first.cookie)
+    await expect.poll(() => calls(shop, 'create')).toBe(2)
+    const find = vi.spyOn(replica.services.store.checkouts, 'find')
+    const open = vi.spyOn(replica.services.checkout, 'open')
+    const waiting = Array.from({ length: 30 }, () => visit(replica, '/buy/mug', first.cookie))
+    await expect.poll(() => [open.mock.calls.length, find.mock.calls.length > 1]).toEqual([30, true])
+    shop.sandbox.release()
+    const visits = await Promise.all([opening, ...waiting])
+    expect(new Set(visits.map(({ to }) => to)).size).toBe(1)
+    // Far fewer than one for each.
+    expect(find.mock.calls.length).toBeLessThan(15)
+  })
+
+  test('fails at once if that of another process has failed', async () => {
+    const { shop, first } = await returning()
+    change(shop, "update checkouts set state = 'creating', checkout_url = null, session_id = null")
+    const find = vi.spyOn(shop.services.store.checkouts, 'find')
+    const second = visit(shop, '/buy/tee', first.cookie)
+    await expect.poll(() => find.mock.calls.length).toBe(1)
+    change(shop, "update checkouts set state = 'failed', failure = 'dots-timeout'")
+    expect((await second).status).toBe(503)
+    expect((await visit(shop, '/buy/tee', first.cookie)).status).toBe(302)
+  })
+
+  test('opens a checkout of its own if the process of the first one has died', async () => {
+    let now = new Date('2026-11-22T10:00:00Z')
+    const { shop, first } = await returning({ now: () => now })
+    change(shop, "update checkouts set state = 'creating', checkout_url = null, session_id = null")
+    const find = vi.spyOn(shop.services.store.checkouts, 'find')
+    const second = visit(shop, '/buy/tee', first.cookie)
+    await expect.poll(() => find.mock.calls.length).toBe(1)
+    now = new Date(now.getTime() + 10_000)
+    expect((await second).to).toBe(sessionsOf(shop).at(-1)?.checkout_session_url)
+    expect(calls(shop, 'create')).toBe(2)
+  })
+
+  test('goes to the session of a first one that could not be stored', async () => {
+    const { shop, first } = await returning()
+    shop.sandbox.hold()
+    const opening = visit(shop, '/buy/mug', first.cookie)
+    await expect.poll(() => calls(shop, 'create')).toBe(2)
+    const unlock = lockStore(shop)
+    shop.sandbox.release()
+    const one = await opening
+    unlock()
+    expect((await visit(shop, '/buy/mug', first.cookie)).to).toBe(one.to)
+    expect(calls(shop, 'create')).toBe(2)
   })
 })
 
@@ -168,14 +239,14 @@ describe('each its own session', () => {
   })
 })
 
-describe('a session older than a minute', () => {
+describe('a session older than five seconds', () => {
   const start = new Date('2026-11-22T10:00:00Z')
 
-  async function later(change: (shop: Service, session: string) => unknown = () => undefined, minutes = 2) {
+  async function later(change: (shop: Service, session: string) => unknown = () => undefined, seconds = 7) {
     let now = start
     const { shop, first, session } = await returning({ now: () => now })
     await change(shop, session)
-    now = new Date(start.getTime() + minutes * MINUTE_MS)
+    now = new Date(start.getTime() + seconds * 1000)
     shop.sandbox.requests.length = 0
     return { shop, first, second: await visit(shop, '/buy/tee', first.cookie) }
   }
@@ -213,10 +284,26 @@ describe('a session older than a minute', () => {
     expect(calls(shop, 'create')).toBe(0)
   })
 
-  test('past its end is not checked any more', async () => {
-    const { shop, first, second } = await later(undefined, 181)
+  test('is used again, after a check, until 15 minutes after its click', async () => {
+    const { shop, first, second } = await later(undefined, 15 * 60 - 1)
+    expect(second.to).toBe(first.to)
+    expect([calls(shop, 'read'), calls(shop, 'create')]).toEqual([1, 0])
+  })
+
+  test.each([
+    ['15 minutes after its click', 15 * 60],
+    ['past its end', 181 * 60],
+    ['if it was made under a clock that was ten minutes ahead', -10 * 60],
+  ])('is not used again %s', async (_when, seconds) => {
+    const { shop, first, second } = await later(undefined, seconds)
     expect(second.to).not.toBe(first.to)
     expect([calls(shop, 'read'), calls(shop, 'create')]).toEqual([0, 1])
+  })
+
+  test('is checked if it was made under a clock that is a little ahead', async () => {
+    const { shop, first, second } = await later(undefined, -10)
+    expect(second.to).toBe(first.to)
+    expect([calls(shop, 'read'), calls(shop, 'create')]).toEqual([1, 0])
   })
 })
 
@@ -235,13 +322,14 @@ describe('a session with a short life', () => {
   })
 })
 
-describe('a session that was paid within its first minute', () => {
+describe('a session that was paid within its first seconds', () => {
   test('is not used again by a click that waited for it', async () => {
     const { shop, first } = await returning()
+    const replica = await startReplica(shop)
     shop.sandbox.hold()
     const opening = visit(shop, '/buy/mug', first.cookie)
     await vi.waitUntil(() => calls(shop, 'create') > 1, { timeout: 10_000 })
-    const { checkouts } = shop.services.store
+    const { checkouts } = replica.services.store
     const { reserve } = checkouts
     vi.spyOn(checkouts, 'reserve').mockImplementationOnce(async (checkout, key) => {
       const live = await reserve(checkout, key)
@@ -254,7 +342,7 @@ describe('a session that was paid within its first minute', () => {
       })
       return live
     })
-    const two = await visit(shop, '/buy/mug', first.cookie)
+    const two = await visit(replica, '/buy/mug', first.cookie)
     const one = await opening
     expect([one.status, two.status]).toEqual([302, 302])
     expect(two.to).not.toBe(one.to)

@@ -1,10 +1,11 @@
 import { createServer } from 'node:https'
 import { expect } from 'vitest'
 import type { CannedAnswer } from '../../src/sandbox/faults.ts'
-import { EVERY_TIME, rowsOf, sessionAt } from '../checkout/clicks.ts'
+import { click, EVERY_TIME, rowsOf, sessionAt } from '../checkout/clicks.ts'
 import { selfSigned } from '../dots/self-signed.ts'
-import { listen, raw } from '../dots/servers.ts'
-import { CREDENTIALS, freePort } from '../service.ts'
+import { failureOf, listen, raw } from '../dots/servers.ts'
+import { IDLE_JOBS, movableClock } from '../orders/sale.ts'
+import { CREDENTIALS, freePort, type Service } from '../service.ts'
 import {
   calls,
   type ExpectedPage,
@@ -40,6 +41,13 @@ const TIMEOUT: ExpectedPage = { code: 'dots-timeout', retryAfter: true, level: '
 const LOST: ExpectedPage = { ...TIMEOUT, code: 'dots-connection-lost' }
 const REFUSED: ExpectedPage = { ...UNTRUSTED, code: 'dots-request-refused' }
 const NO_KEY: ExpectedPage = { ...UNTRUSTED, code: 'dots-credentials-refused' }
+const WRONG_URL: ExpectedPage = { ...UNTRUSTED, code: 'dots-wrong-address' }
+const BLOCKED: ExpectedPage = { ...UNTRUSTED, code: 'dots-blocked' }
+const FIREWALL: CannedAnswer = {
+  status: 403,
+  headers: { 'content-type': 'text/html' },
+  body: `<h1>${UPSTREAM}</h1>`,
+}
 const BUSY: ExpectedPage = { code: 'dots-unavailable', retryAfter: true, level: 'warn', row: 'failed' }
 const FAILING: ExpectedPage = { ...BUSY, row: 'unknown' }
 const LIMITED: ExpectedPage = { ...BUSY, code: 'dots-rate-limited' }
@@ -50,6 +58,9 @@ const NONSENSE: ExpectedPage = {
   row: 'unknown',
 }
 const UNSAFE: ExpectedPage = { ...NONSENSE, code: 'dots-unsafe-url' }
+const BLOCKED_CALL = { code: 'dots-blocked', logLevel: 'error' }
+/** A moment longer than refused creates keep the service unready. */
+const RECHECK_SECONDS = 30.1
 /** A tenth of the usual timeouts: the case "in real time" has the usual ones. */
 const SHORT_TIMEOUTS = { connectMs: 300, firstByteMs: 500 }
 
@@ -134,22 +145,94 @@ async function silenceInRealTime(): Promise<Outcome> {
   return outcome
 }
 
-async function refusedThenAccepted(): Promise<Outcome> {
-  const shop = await shopWithContact({ dots: { credentialsRecheckMs: 200 } })
-  shop.sandbox.failNext(answer(401), 1, 'create')
-  shop.sandbox.failNext(answer(401), 2, 'list')
+const UNREADY = {
+  status: 503,
+  body: { status: 'not-ready', parts: { dots: { status: 'credentials-refused' } } },
+}
+
+/** Nobody clicks while a load balancer sees 503, so `/readyz` has to come back without a click. */
+async function createsRefused(): Promise<Outcome> {
+  const clock = movableClock()
+  const shop = await shopWithContact({ dots: { clock: clock.monotonic } })
+  shop.sandbox.failNext(answer(401), 3, 'create')
   const outcome = await expectProblem(shop, NO_KEY)
-  expect(await readyz(shop)).toMatchObject({
-    status: 503,
-    body: { status: 'not-ready', parts: { dots: { status: 'credentials-refused' } } },
-  })
-  // Without any click: the service checks by itself until Dots accepts the key.
-  await expect.poll(async () => (await readyz(shop)).status).toBe(200)
-  expect(calls(shop, 'list')).toBeGreaterThanOrEqual(3)
-  const lines = shop.log.filter(({ msg }) => /credentials|DOTS_API_KEY/.test(String(msg)))
-  expect(lines.map(({ level }) => level)).toEqual([50, 30])
+  expect(await readyz(shop)).toMatchObject({ status: 200, body: { status: 'ready' } })
+  await expectProblem(shop, NO_KEY)
+  expect(await readyz(shop)).toMatchObject(UNREADY)
+  clock.forward(RECHECK_SECONDS)
+  expect(await readyz(shop)).toMatchObject({ status: 200, body: { status: 'degraded' } })
+  await expectProblem(shop, NO_KEY)
+  expect(await readyz(shop)).toMatchObject(UNREADY)
+  clock.forward(RECHECK_SECONDS)
+  expect((await shop.get('/buy/tee')).status).toBe(302)
+  expect(await readyz(shop)).toMatchObject({ status: 200, body: { status: 'ready' } })
+  expect(credentialsLines(shop)).toMatchObject([{ level: 50, call: 'create' }, { level: 30 }])
   expectNoSecrets(shop)
-  return { ...outcome, buyer: `${outcome.buyer}; /readyz 503, then 200 without a click` }
+  return { ...outcome, buyer: `${outcome.buyer}; twice: /readyz 503, then 200 until a click decides` }
+}
+
+async function readsRefused(): Promise<Outcome> {
+  const shop = await shopWithContact({ dots: { credentialsRecheckMs: 200 } })
+  const checkouts = [await click(shop), await click(shop)]
+  shop.sandbox.failNext(answer(401), 4, 'read')
+  const statuses: unknown[] = []
+  for (const { checkoutId } of checkouts) {
+    expect((await shop.get(`/success?checkout=${checkoutId}`)).status).toBe(200)
+    statuses.push((await readyz(shop)).status)
+  }
+  expect(statuses).toEqual([200, 503])
+  // Without any buyer: the service tries a read by itself until Dots accepts the key.
+  await expect.poll(async () => (await readyz(shop)).status).toBe(200)
+  expect(calls(shop, 'read')).toBe(5)
+  expect(credentialsLines(shop).map(({ level, call }) => [level, call])).toEqual([
+    [30, 'create'],
+    [50, 'read'],
+    [30, 'read'],
+  ])
+  expectNoSecrets(shop)
+  return { buyer: 'a return: 200, "We are confirming"; /readyz 503, then 200 by a read', store: 'row open' }
+}
+
+async function behindAFirewall(): Promise<Outcome> {
+  const shop = await shopWithContact({ pace: IDLE_JOBS })
+  const { checkoutId } = await click(shop)
+  for (const call of ['create', 'read', 'list'] as const) shop.sandbox.failNext(FIREWALL, 5, call)
+  let outcome: Outcome | undefined
+  for (let n = 0; n < 5; n++) {
+    outcome = await expectProblem(shop, BLOCKED)
+    expect((await shop.get(`/success?checkout=${checkoutId}`)).status).toBe(200)
+    expect(await failureOf(shop.services.dots.listCheckoutSessions({ limit: 1 }))).toMatchObject(BLOCKED_CALL)
+    expect(await readyz(shop)).toMatchObject({ status: 200, body: { status: 'ready' } })
+  }
+  const lines = shop.log.filter(({ code, level }) => code === 'dots-blocked' && level === 50)
+  expect(lines.map(({ event, items }) => [event, items]).slice(0, 2)).toEqual([
+    ['request.failed', 'tee:2'],
+    ['checkout.status-unknown', 'tee:1'],
+  ])
+  expectNoSecrets(shop)
+  expect((await shop.get('/buy/tee')).status).toBe(302)
+  return { buyer: `${outcome?.buyer}; /readyz 200 ready`, store: `${outcome?.store}` }
+}
+
+async function wrongUrl(): Promise<Outcome> {
+  const shop = await shopWithContact()
+  shop.sandbox.failNext({ status: 404, body: `<h1>${UPSTREAM}</h1>` }, 2, 'create')
+  const outcome = await expectProblem(shop, WRONG_URL)
+  expect(shop.log.filter(({ check }) => check === 'DOTS_API_URL')).toMatchObject([
+    { event: 'request.failed', level: 50, items: 'tee:2' },
+  ])
+  expect((await readyz(shop)).status).toBe(200)
+  await expectProblem(shop, WRONG_URL)
+  expect(await readyz(shop)).toMatchObject(UNREADY)
+  expect(credentialsLines(shop).at(-1)).toMatchObject({
+    level: 50,
+    msg: expect.stringContaining('DOTS_API_URL'),
+  })
+  return { ...outcome, buyer: `${outcome.buyer}; /readyz 503 from the second on` }
+}
+
+function credentialsLines(shop: Service): Record<string, unknown>[] {
+  return shop.log.filter(({ event }) => String(event).startsWith('dots.credentials.'))
 }
 
 tryFaults([
@@ -170,9 +253,16 @@ tryFaults([
   saved('late', 'a reset', 'reset'),
   answered('refused', '400', answer(400), 1, REFUSED),
   answered('refused', '422', answer(422), 1, REFUSED),
-  { fault: 'credentials', injected: '401, and then the key is accepted', run: refusedThenAccepted },
+  {
+    fault: 'credentials',
+    injected: '401 for every click, and then the key is accepted',
+    run: createsRefused,
+  },
   answered('credentials', '403', answer(403), 1, NO_KEY),
-  answered('not-found', '404', answer(404), 1, { ...REFUSED, code: 'dots-not-found' }),
+  { fault: 'credentials', injected: '401 for every read', run: readsRefused },
+  { fault: 'firewall', injected: '403 as HTML, on every call', run: behindAFirewall },
+  answered('wrong-url', '405', answer(405), 1, WRONG_URL),
+  { fault: 'wrong-url', injected: '404 for every click', run: wrongUrl },
   answered('conflict', '409', answer(409), 2, { ...BUSY, code: 'dots-conflict' }),
   saved('conflict', '409', answer(409)),
   answered('asked-to-wait', '429, 30 s', answer(429, { 'retry-after': '30' }), 1, {

@@ -103,7 +103,7 @@ async function otherAmount(): Promise<Outcome> {
   expect(logged(shop, 'order.amount-mismatch')).toMatchObject([
     { level: 50, amountAsked: 2500, amountPaid: 1 },
   ])
-  expect(rows(shop, 'announcements')).toEqual([])
+  expect(rows(shop, 'announcements')).toMatchObject([{ state: 'held' }])
   expect(receiver.received).toEqual([])
   expect(rowsOf(shop)[0]?.flags).toContain('amount')
   expectNoSecrets(shop)

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { click, EVERY_TIME, rowsOf } from '../checkout/clicks.ts'
+import { failureOf } from '../dots/servers.ts'
 import { IDLE_JOBS, startWithWebhook } from '../orders/sale.ts'
 import { startService } from '../service.ts'
 import { calls, readyz } from './buyer.ts'
@@ -53,29 +53,49 @@ test('many events and returns while Dots does not answer leave slots for clicks'
 })
 
 test('background calls that fail open a breaker of their own: clicks go on, and the service is ready', async () => {
-  const shop = await startService({
-    pace: { ...IDLE_JOBS, sweepEveryMs: 20, callsPerMinute: 60_000 },
-  })
+  const shop = await startService({ pace: IDLE_JOBS })
   shop.sandbox.failNext({ status: 500 }, 50, 'list')
+  for (let n = 0; n < 5; n++)
+    await expect(shop.services.dots.listCheckoutSessions({ limit: 1 })).rejects.toThrow()
   const breakers = async () => JSON.stringify((await readyz(shop)).body)
   await expect.poll(breakers).toContain('"background":"open"')
   expect(await readyz(shop)).toMatchObject({ status: 200, body: { status: 'ready' } })
   expect((await shop.get('/buy/tee')).status).toBe(302)
 })
 
-test('a pause that Dots asks the sweep for applies to clicks too, and ends by itself', async () => {
-  const shop = await startService({
-    pace: { ...IDLE_JOBS, sweepEveryMs: 20, callsPerMinute: 60_000 },
+test('a pause that Dots asks for at its list stops the background alone: clicks and returns go on', async () => {
+  const shop = await startService({ pace: IDLE_JOBS })
+  const list = () => failureOf(shop.services.dots.listCheckoutSessions({ limit: 1 }))
+  shop.sandbox.failNext({ status: 429, headers: { 'retry-after': '60' } }, EVERY_TIME, 'list')
+  expect(await list()).toMatchObject({ code: 'dots-rate-limited', logLevel: 'warn' })
+  // Jobs meet the pause again and again, and it is in the log already.
+  expect(await list()).toMatchObject({ code: 'dots-paused', logLevel: 'debug' })
+  expect(calls(shop, 'list')).toBe(1)
+  const { checkoutId } = await click(shop)
+  expect((await shop.get(`/success?checkout=${checkoutId}`)).status).toBe(200)
+  expect(calls(shop, 'read')).toBe(1)
+  expect(await readyz(shop)).toMatchObject({
+    status: 200,
+    body: {
+      status: 'ready',
+      parts: { dots: { pausedSeconds: { click: 0, return: 0, background: expect.any(Number) } } },
+    },
   })
-  // The list call has time to wait for it and to be made again; a click is refused.
-  shop.sandbox.failNext({ status: 503, headers: { 'retry-after': '2' } }, 1, 'list')
-  await expect.poll(() => calls(shop, 'list')).toBe(1)
-  await sleep(50)
+})
+
+test('a pause that Dots asks clicks for leaves the return pages working', async () => {
+  const shop = await startService()
+  const { checkoutId } = await click(shop)
+  shop.sandbox.failNext({ status: 429, headers: { 'retry-after': '60' } }, 1, 'create')
+  expect((await shop.get('/buy/tee')).status).toBe(503)
   const answer = await shop.get('/buy/tee')
-  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2'])
-  expect(calls(shop)).toBe(0)
-  expect(rowsOf(shop)).toMatchObject([{ state: 'failed', failure: 'dots-paused' }])
-  await expect.poll(async () => (await shop.get('/buy/tee')).status).toBe(302)
+  expect(answer.status).toBe(503)
+  expect(['59', '60']).toContain(answer.headers.get('retry-after'))
+  expect(rowsOf(shop).at(-1)).toMatchObject({ state: 'failed', failure: 'dots-paused' })
+  expect(await readyz(shop)).toMatchObject({ status: 200, body: { status: 'degraded' } })
+  const page = await shop.get(`/success?checkout=${checkoutId}`)
+  expect(await page.text()).toContain('Your payment is not finished yet')
+  expect([calls(shop, 'read'), calls(shop)]).toEqual([1, 2])
 })
 
 test('clicks that fail do not affect the return pages, which have a breaker of their own', async () => {

@@ -10,7 +10,7 @@ const RUNS = counts(4_000, 400)
 const TEST_MS = 120_000
 
 async function shopToAttack(): Promise<Service> {
-  return startService({ env: { RATE_LIMIT_MAX: '1000000', LINK_SIGNING_SECRET: 'of the fuzzer' } })
+  return startService({ env: { RATE_LIMIT_MAX: '1000000', LINK_SIGNING_SECRET: 'secret of the fuzzer' } })
 }
 
 /** What no response may contain, whatever was sent. */

@@ -20,7 +20,8 @@ export function sendBytes(
   const { promise, resolve } = Promise.withResolvers<RawAnswer>()
   const start = performance.now()
   const chunks: Buffer[] = []
-  const socket = connect(Number(new URL(shop.url).port), '127.0.0.1')
+  const { hostname, port } = new URL(shop.url)
+  const socket = connect(Number(port), hostname === '[::1]' ? '::1' : '127.0.0.1')
   const end = (closed: boolean) => {
     clearTimeout(timer)
     socket.destroy()

@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import { expect, test } from 'vitest'
 import { type Service, startService } from '../service.ts'
 
@@ -68,4 +69,77 @@ test('browsing has ten times the allowance of checkouts, and health checks have 
   expect(statuses).toEqual([...Array.from({ length: 20 }, () => 200), 429])
   expect((await shop.get('/buy/tee')).status).toBe(302)
   for (let visit = 0; visit < 30; visit++) expect((await shop.get('/healthz')).status).toBe(200)
+})
+
+const PROXIED = { ...ONE_EACH, TRUST_PROXY: '127.0.0.1' }
+
+test.each([
+  ['a port', ['198.51.100.7:50001', '198.51.100.7:50002', '198.51.100.7']],
+  ['brackets', ['[2001:db8:9::1]', '2001:db8:9::1', '[2001:db8:9::2]']],
+  ['brackets and a port', ['[2001:db8:9::1]:443', '[2001:db8:9::1]:444', '[2001:db8:9::ffff]:1']],
+  ['IPv4 within IPv6', ['[::ffff:198.51.100.7]:50001', '::ffff:c633:6407', '198.51.100.7:2']],
+  ['proxies behind it', ['203.0.113.77, 127.0.0.1:9991', '203.0.113.77:5,127.0.0.1', ' 203.0.113.77 ,, ']],
+  [
+    'what the client wrote before it',
+    ['[2001:db8::9]:1, 203.0.113.77:1', '192.0.2.1:7, 203.0.113.77:2', '203.0.113.77'],
+  ],
+])('an IP address in X-Forwarded-For is one client with or without %s', async (_what, headers) => {
+  const shop = await startService({ env: PROXIED })
+  expect(await clicksFrom(shop, headers)).toEqual([302, 429, 429])
+  expect(await clicksFrom(shop, ['203.0.113.200:50001', '[2001:db8:a::1]:443'])).toEqual([302, 302])
+})
+
+test.each([
+  'unknown',
+  'needle, 203.0.113.1',
+  '203.0.113.1, _hidden',
+  '203.0.113.1:99999999',
+  '203.0.113.1:port',
+  '[203.0.113.1',
+  '2001:db8::1]:443',
+  '[]',
+  '203.0.113.256',
+  '203.0.113',
+  'fe80::1%eth0%x',
+  '-',
+])('X-Forwarded-For: %s counts as absent', async (header) => {
+  const shop = await startService({ env: PROXIED })
+  expect((await shop.get('/buy/tee')).status).toBe(302)
+  expect(await clicksFrom(shop, [header])).toEqual([429])
+})
+
+test('several X-Forwarded-For lines are one list', async () => {
+  const shop = await startService({ env: PROXIED })
+  const click = (lines: string[]) => {
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+    const options = { headers: { 'x-forwarded-for': lines } }
+    request(`${shop.url}/buy/tee`, options, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+      .once('error', reject)
+      .end()
+    return promise
+  }
+  expect(await click(['198.51.100.1', '203.0.113.1:1'])).toBe(302)
+  expect(await click(['198.51.100.2', '203.0.113.1:2'])).toBe(429)
+  expect(await click(['203.0.113.2', '127.0.0.1:80'])).toBe(302)
+})
+
+const missingTrust = (shop: Service) => shop.log.filter(({ event }) => event === 'config.trust-proxy.missing')
+
+test('the log names TRUST_PROXY once when a proxy on this machine is not trusted', async () => {
+  const shop = await startService({ env: { TRUST_PROXY: '10.0.0.0/8' } })
+  await shop.get('/buy/tee')
+  expect(missingTrust(shop)).toEqual([])
+  await clicksFrom(shop, ['203.0.113.1', '203.0.113.2', 'unknown'])
+  expect(missingTrust(shop)).toMatchObject([
+    { level: 40, msg: expect.stringContaining('TRUST_PROXY=127.0.0.1') },
+  ])
+})
+
+test('the log does not name TRUST_PROXY when the proxy is trusted', async () => {
+  const shop = await startService({ env: { TRUST_PROXY: '127.0.0.1' } })
+  await clicksFrom(shop, ['203.0.113.1', 'unknown'])
+  expect(missingTrust(shop)).toEqual([])
 })

@@ -31,7 +31,35 @@ test('healthz says that the process answers, readyz names each part', async () =
     },
   })
   await shop.get('/buy/tee')
-  expect(await readyz(shop)).toMatchObject({ body: { parts: { dots: { credentials: 'accepted' } } } })
+  const pausedSeconds = { click: 0, return: 0, background: 0 }
+  const dots = { credentials: 'accepted', refused: [], pausedSeconds }
+  expect(await readyz(shop)).toMatchObject({ body: { parts: { dots } } })
+})
+
+test('a wrong key is in the log seconds after the start, and the first click turns readyz to 503', async () => {
+  const shop = await deploy([CAP])
+  const server = await shop.start({ DOTS_API_KEY: 'another-key-0b9c' })
+  const told = () => server.log().filter(({ level }) => level === 50)
+  await vi.waitFor(() => expect(told()).toHaveLength(1), RELOADED)
+  expect(told()).toMatchObject([
+    { event: 'dots.first-call.failed', check: 'DOTS_CLIENT_ID and DOTS_API_KEY', dotsStatus: 401 },
+  ])
+  expect((await readyz(shop)).status).toBe(200)
+  await shop.get('/buy/cap')
+  expect(await readyz(shop)).toMatchObject({
+    status: 503,
+    body: { parts: { dots: { status: 'credentials-refused', refused: ['create'] } } },
+  })
+  expect(server.output()).not.toContain('another-key')
+})
+
+test('a DOTS_API_URL without /api is named in the log seconds after the start, and turns readyz to 503', async () => {
+  const shop = await deploy([CAP])
+  const server = await shop.start({ DOTS_API_URL: shop.sandbox.url.replace(/\/api$/, '') })
+  const named = () => server.log().filter(({ level, check }) => level === 50 && check === 'DOTS_API_URL')
+  await vi.waitFor(() => expect(named()).toMatchObject([{ event: 'dots.first-call.failed' }]), RELOADED)
+  for (let n = 0; n < 2; n++) expect((await shop.get('/buy/cap')).status).toBe(503)
+  expect(await readyz(shop)).toMatchObject({ status: 503 })
 })
 
 test('a store that is gone makes the service unready, and it still answers', async () => {

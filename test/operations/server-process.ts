@@ -21,9 +21,18 @@ export interface ServerProcess {
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 }
 
-/** Runs the server with these settings and nothing else of this environment. It is gone when the test is over. */
-export function runServer(env: Record<string, string>, cwd: string, script = SERVER): ServerProcess {
-  const child = spawn(process.execPath, [script], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+/**
+ * Runs the server with these settings and nothing else of this environment. It is gone when the test is over. `within`
+ * is a command that ends in starting the program that its further arguments name.
+ */
+export function runServer(
+  env: Record<string, string>,
+  cwd: string,
+  script = SERVER,
+  within: readonly string[] = [],
+): ServerProcess {
+  const [command = '', ...args] = [...within, process.execPath, script]
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -62,8 +71,8 @@ export interface Deployment {
   databasePath: string
   url: string
   sandbox: Sandbox
-  /** Starts one process, and waits until it answers. */
-  start(more?: Record<string, string>): Promise<ServerProcess>
+  /** Starts one process, and waits until it answers. `within` as for `runServer`. */
+  start(more?: Record<string, string>, within?: readonly string[]): Promise<ServerProcess>
   get(path: string, init?: RequestInit): Promise<Response>
 }
 
@@ -93,8 +102,8 @@ export async function deploy(products: unknown[] = PRODUCTS): Promise<Deployment
     databasePath,
     url,
     sandbox,
-    async start(more = {}) {
-      const server = runServer({ ...env, ...more }, folder)
+    async start(more = {}, within = []) {
+      const server = runServer({ ...env, ...more }, folder, SERVER, within)
       const answers = vi.waitUntil(() => isUp(url), { timeout: START_MS, interval: 20 })
       const failed = await Promise.race([
         answers.then(

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -13,6 +14,33 @@ test('wrong and missing settings stop the start: one line names them all, and no
   const problems = JSON.stringify(server.log()[0]?.problems)
   for (const name of [...Object.keys(wrong), 'DOTS_API_KEY']) expect(problems).toContain(name)
   expect(server.output()).not.toMatch(/v[1-3]\b|"stack"/)
+})
+
+test('wrong settings and a wrong catalog are listed in one go', async () => {
+  const { env, folder } = await deploy([{ sku: 'tee', name: 'Tee', amount: 0 }])
+  const server = runServer({ ...env, PORT: 'x', LINK_SIGNING_SECRET: 'hunter2' }, folder)
+  expect((await server.ended).code).toBe(1)
+  expect(server.log()).toHaveLength(1)
+  const problems = JSON.stringify(server.log()[0]?.problems)
+  for (const part of ['PORT', 'LINK_SIGNING_SECRET', '/products/0/amount']) expect(problems).toContain(part)
+  expect(server.output()).not.toContain('hunter2')
+})
+
+test('a service without PUBLIC_URL starts beside a Dots on this machine alone', async () => {
+  const { env, folder, start, get } = await deploy()
+  await start()
+  expect(await (await get('/products/tee')).text()).toContain(`http://localhost:${env.PORT}/`)
+  const server = runServer({ ...env, DOTS_API_URL: 'https://dots.example/api' }, folder)
+  expect((await server.ended).code).toBe(1)
+  expect(server.log()[0]?.problems).toEqual([expect.stringMatching(/^PUBLIC_URL is required/)])
+})
+
+test('a relative path of the database starts at the working directory, and the log has the whole path', async () => {
+  const { folder, start } = await deploy()
+  const server = await start({ DATABASE_URL: ' sqlite:data/shop.db\r' })
+  const started = server.log().find(({ event }) => event === 'server.listening')
+  expect(started?.database).toBe(join(folder, 'data', 'shop.db'))
+  expect(existsSync(join(folder, 'data', 'shop.db'))).toBe(true)
 })
 
 test('settings come from .env in the working directory and from secret files, and the environment wins', async () => {
@@ -51,15 +79,26 @@ test('a store that cannot be opened stops the start in one line', async () => {
   expect(server.output()).not.toContain('"stack"')
 })
 
+test('a database folder that cannot be made stops the start at once, with the path', async () => {
+  const { env, folder, catalogPath } = await deploy()
+  // A folder of /proc answers ENOENT to whoever makes one in it.
+  const beyond = process.platform === 'linux' ? ['/proc/nowhere/shop.db'] : []
+  for (const path of [...beyond, `${catalogPath}/data/shop.db`]) {
+    const server = runServer({ ...env, DATABASE_URL: `sqlite:${path}` }, folder)
+    expect((await server.ended).code).toBe(1)
+    expect(server.log()).toMatchObject([{ event: 'store.open.failed', msg: expect.stringContaining('/') }])
+  }
+})
+
 test('weak settings and settings without effect are warned about once, and the service starts', async () => {
   const { start } = await deploy()
-  const server = await start({ LINK_SIGNING_SECRET: 'hunter2', ADMIN_TOKEN: 'hunter3' })
+  const server = await start({ ADMIN_TOKEN: 'hunter3' })
   const warnings = () => server.log().filter(({ level }) => level === 40)
   await expect
     .poll(() => warnings().map(({ msg }) => String(msg).split(':')[0]))
     .toEqual([
       'DOTS_WEBHOOK_SECRET is not set',
-      'LINK_SIGNING_SECRET is weak',
+      'FULFILLMENT_URL is not set',
       'ADMIN_TOKEN has no effect',
       'ADMIN_TOKEN is weak',
     ])

@@ -2,9 +2,10 @@ import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
 import { type Click, checkoutOf, click } from '../checkout/clicks.ts'
+import { runBeside } from '../commands/run-command.ts'
 import type { Service, ServiceOptions } from '../service.ts'
 import { listen, type Receiver, startReceiver } from './receiver.ts'
-import { IDLE_JOBS, logged, rows, startWithWebhook } from './sale.ts'
+import { change, IDLE_JOBS, logged, rows, startReplica, startWithWebhook } from './sale.ts'
 
 const QUICK = { ...IDLE_JOBS, deliverEveryMs: 50, retrySeconds: [0.05, 0.05, 0.05] }
 
@@ -45,6 +46,8 @@ test('a paid order is announced exactly as documented, and signed as the standar
         { sku: 'mug', name: 'Mug', quantity: 3, amount: 1200 },
       ],
       amount_total: 8600,
+      amount_paid: 8600,
+      flags: [],
       currency: 'usd',
       customer_email: 'paid-with@example.com',
       client_reference_id: 'ref-1',
@@ -174,14 +177,35 @@ test('of an answer, whatever its length, only the status counts', async () => {
   await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'delivered' }])
 })
 
-test('without a receiver nothing is sent, and the announcement is held', async () => {
+const NO_RECEIVER = { FULFILLMENT_URL: '', FULFILLMENT_SECRET: '' }
+
+test('an order without a receiver has the announcement none, and is sent only by --resend once there is one', async () => {
   const receiver = await startReceiver()
-  const { shop } = await sell(receiver, {
-    pace: QUICK,
-    env: { FULFILLMENT_URL: '', FULFILLMENT_SECRET: '' },
+  const { shop, checkoutId } = await sell(receiver, { pace: QUICK, env: NO_RECEIVER })
+  expect(rows(shop, 'announcements')).toMatchObject([{ state: 'none', attempts: 0 }])
+  const later = { ...shop, env: { ...shop.env, ...receiver.env } }
+  await startReplica(later, { pace: QUICK })
+  expect(await runBeside(later, 'reconcile', ['--announce'])).toMatchObject({
+    code: 0,
+    stdout: expect.not.stringContaining('announced'),
   })
-  expect(rows(shop, 'announcements')).toMatchObject([{ state: 'held', attempts: 0 }])
+  expect(rows(shop, 'announcements')).toMatchObject([{ state: 'none', attempts: 0 }])
   expect(receiver.received).toEqual([])
+  expect(await runBeside(shop, 'orders', ['--resend', checkoutId])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^FULFILLMENT_URL is not set/),
+  })
+  expect(await runBeside(later, 'orders', ['--resend', checkoutId])).toMatchObject({ code: 0 })
+  await expect.poll(() => receiver.ids()).toEqual([`order_${checkoutId}`])
+})
+
+test('what is announced while there is no row of the checkout is its body alone', async () => {
+  const receiver = await startReceiver()
+  const { shop } = await sell(receiver, { env: NO_RECEIVER })
+  change(shop, 'delete from checkouts')
+  change(shop, "update announcements set state = 'pending'")
+  await startReplica({ ...shop, env: { ...shop.env, ...receiver.env } }, { pace: QUICK })
+  await expect.poll(() => receiver.received[0]?.text).toBe(rows(shop, 'announcements')[0]?.body)
 })
 
 test.each([
@@ -190,7 +214,12 @@ test.each([
   'ftp://localhost/',
   'https://user:pass@shop.example/',
 ])('announcements are not sent to %s', async (url) => {
-  const base = { DOTS_CLIENT_ID: 'x', DOTS_API_KEY: 'y', FULFILLMENT_SECRET: 'whsec_AAAA' }
+  const base = {
+    DOTS_CLIENT_ID: 'x',
+    DOTS_API_KEY: 'y',
+    PUBLIC_URL: 'https://shop.example',
+    FULFILLMENT_SECRET: 'whsec_AAAA',
+  }
   expect(() => loadConfig({ ...base, FULFILLMENT_URL: url })).toThrow('FULFILLMENT_URL')
   loadConfig({ ...base, FULFILLMENT_URL: 'https://shop.example/orders' })
 })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { checkoutOf, click, EVERY_TIME, sessionsOf } from '../checkout/clicks.ts'
+import { runBeside } from '../commands/run-command.ts'
 import { startService } from '../service.ts'
 import { startReceiver } from './receiver.ts'
 import { IDLE_JOBS, movableClock, payQuietly } from './sale.ts'
@@ -45,6 +46,10 @@ test('a second paid session of one checkout is flagged and logged once, and anno
   const lines = shop.log.filter((line) => line.secondSession === other.id)
   expect(lines).toMatchObject([{ level: 50, checkout: checkoutId, session: session.id }])
   expect(receiver.ids()).toEqual([`order_${checkoutId}`])
+  expect(receiver.received[0]?.body).toMatchObject({ data: { flags: [] } })
+  // What is known by now stands in what a person has sent again.
+  expect(await runBeside(shop, 'orders', ['--resend', checkoutId])).toMatchObject({ code: 0 })
+  await expect.poll(() => receiver.received[1]?.body).toMatchObject({ data: { flags: ['paid-twice'] } })
 })
 
 test('sessions that Dots reports as open without end delay no backfill, and are expired after a day', async () => {

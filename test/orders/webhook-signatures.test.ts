@@ -3,7 +3,7 @@ import { signatureOf } from '../../src/sandbox/events.ts'
 import { checkoutOf, click } from '../checkout/clicks.ts'
 import { startService } from '../service.ts'
 import { WEBHOOK_SECRET } from './receiver.ts'
-import { payQuietly, rows, startWithWebhook } from './sale.ts'
+import { logged, movableClock, payQuietly, rows, startWithWebhook } from './sale.ts'
 
 const FIVE_MINUTES = 300
 const OTHER_SECRET = `whsec_${Buffer.from('somebody else knows this').toString('base64')}`
@@ -127,6 +127,75 @@ test('what is not signed is refused with the same bytes, whatever is wrong, and 
   // The same headers with the body that they were made for are good.
   expect((await shop.get('/webhooks/dots', { method: 'POST', headers: good, body })).status).toBe(200)
 })
+
+test('signed events have no rate limit, and events that are not signed have the limit of browsing', async () => {
+  const shop = await startWithWebhook({ env: { RATE_LIMIT_MAX: '2' } })
+  const { session } = await click(shop)
+  const statuses: number[] = []
+  for (let n = 0; n < 25; n++) statuses.push(await shop.sandbox.sendEvent(session.id))
+  expect(new Set(statuses)).toEqual(new Set([200]))
+  const forged: number[] = []
+  for (let n = 0; n < 22; n++)
+    forged.push(
+      await shop.sandbox.sendEvent(session.id, { secret: n % 2 === 0 ? OTHER_SECRET : 'whsec_AAAA' }),
+    )
+  expect(forged).toEqual([...Array.from({ length: 20 }, () => 401), 429, 429])
+  // They come from the same IP address as before.
+  expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
+  expect((await shop.get('/')).status).toBe(429)
+})
+
+test.each([
+  ['has no headers', {}, '{}'],
+  ['is too large', {}, 'x'.repeat(300_000)],
+  ['has a broken content type', { 'content-type': ';' }, '{}'],
+])('an event that %s counts in the limit of browsing', async (_what, headers, body) => {
+  const shop = await startWithWebhook({ env: { RATE_LIMIT_MAX: '1' } })
+  const statuses: number[] = []
+  for (let n = 0; n < 11; n++) {
+    const answer = await shop.get('/webhooks/dots', { method: 'POST', headers, body })
+    statuses.push(answer.status)
+    await answer.text()
+  }
+  expect(statuses.slice(0, 10)).not.toContain(429)
+  expect(statuses[10]).toBe(429)
+})
+
+test.each([
+  ['svix', 10],
+  ['webhook', -10],
+] as const)(
+  'a clock that is wrong by %s %i minutes is logged once, with both times',
+  async (prefix, minutes) => {
+    const clock = movableClock()
+    const secrets = { DOTS_WEBHOOK_SECRET: `${OTHER_SECRET},${WEBHOOK_SECRET}` }
+    const shop = await startWithWebhook({ now: clock.now, env: secrets })
+    const { session } = await click(shop)
+    const body = JSON.stringify({ payment_intent_id: session.payment_intent_id })
+    const timestamp = nowSeconds()
+    const send = async (secret: string) => {
+      const headers = {
+        [`${prefix}-id`]: 'msg_1',
+        [`${prefix}-timestamp`]: String(timestamp),
+        [`${prefix}-signature`]: signatureOf(secret, 'msg_1', timestamp, body),
+      }
+      const answer = await shop.get('/webhooks/dots', { method: 'POST', headers, body })
+      return [answer.status, await answer.text()]
+    }
+    clock.forward(60 * minutes)
+    const refused = [401, '{"error":"not signed"}']
+    expect(await send('whsec_AAAA')).toEqual(refused)
+    expect(logged(shop, 'webhook.clock-wrong')).toEqual([])
+    for (let n = 0; n < 3; n++) expect(await send(WEBHOOK_SECRET)).toEqual(refused)
+    const [warning, ...more] = logged(shop, 'webhook.clock-wrong')
+    expect(more).toEqual([])
+    expect(warning).toMatchObject({ level: 40, sentAt: new Date(timestamp * 1000).toISOString() })
+    const difference = Date.parse(String(warning?.receivedAt)) - timestamp * 1000
+    expect(Math.round(difference / 60_000)).toBe(minutes)
+    clock.forward(-60 * minutes)
+    expect(await send(WEBHOOK_SECRET)).toEqual([200, '{"received":true}'])
+  },
+)
 
 test('without a secret there is no such route', async () => {
   const shop = await startService()

@@ -56,3 +56,9 @@ test('a trusted proxy may open more connections than one client', { timeout: 60_
   expect((await shop.get('/buy/tee')).status).toBe(302)
   expect(sockets.filter(({ destroyed }) => destroyed)).toEqual([])
 })
+
+test('an idle connection is kept longer than the 120 s of common proxies', async () => {
+  const shop = await startService()
+  for (const path of ['/buy/tee', '/healthz', '/nowhere'])
+    expect((await shop.get(path)).headers.get('keep-alive')).toBe('timeout=130')
+})

@@ -166,13 +166,13 @@ describe('the saved cart', () => {
   })
 
   test('keeps the price of a signed link', async () => {
-    const shop = await startService({ env: { LINK_SIGNING_SECRET: 'cart-secret' } })
+    const shop = await startService({ env: { LINK_SIGNING_SECRET: 'secret-of-the-cart' } })
     const { buildLink } = await import('../../src/links/link-builder.ts')
     const link = buildLink({
       publicUrl: new URL(shop.url),
       items: [{ sku: 'tee', quantity: 2 }],
       parameters: { continueTo: '/' },
-      signing: { secrets: ['cart-secret'], amount: 1900 },
+      signing: { secrets: ['secret-of-the-cart'], amount: 1900 },
     })
     const { answer, cookie } = await open(shop, link.slice(shop.url.length))
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/'])

@@ -66,7 +66,11 @@ test('every markup example of the guide leads to the shop', async () => {
 
 test('every command of the guide runs', async () => {
   expect(commands.length).toBeGreaterThan(6)
-  const env = { CATALOG_PATH: resolve('catalog.json'), PUBLIC_URL: SHOP, LINK_SIGNING_SECRET: 'guide-secret' }
+  const env = {
+    CATALOG_PATH: resolve('catalog.json'),
+    PUBLIC_URL: SHOP,
+    LINK_SIGNING_SECRET: 'secret-of-the-guide',
+  }
   const folder = await mkdtemp(join(tmpdir(), 'buy-links-guide-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   for (const command of commands) {

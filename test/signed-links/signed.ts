@@ -3,8 +3,8 @@ import { type BuyerParameters, buildLink, type Signing } from '../../src/links/l
 import { expectPage } from '../checkout/clicks.ts'
 import type { Service } from '../service.ts'
 
-export const SECRET = 'first-secret'
-export const OLD_SECRET = 'older-secret'
+export const SECRET = 'first-secret-of-two'
+export const OLD_SECRET = 'older-secret-of-two'
 export const SIGNING = { LINK_SIGNING_SECRET: `${SECRET}, ${OLD_SECRET}` }
 export const UUID = '2f1c3a52-7a1e-4c0e-9d8f-0a1b2c3d4e5f'
 

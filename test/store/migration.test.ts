@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
+import { migrations } from '../../src/store/migrations/migrations.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { NEW_CHECKOUT } from '../contract/store.ts'
 
@@ -67,6 +68,10 @@ test('every row of an older version is kept, with all its values', async () => {
     )
     const name = Object.entries(renamed).find(([old]) => old === table)?.[1] ?? table
     expect(expected?.length, table).toBeGreaterThan(0)
+    for (const row of expected ?? []) {
+      // Held was also what had nobody to be sent to.
+      if (row.id === 'order_oversold') row.state = 'none'
+    }
     expect(query(path, `select * from ${name} order by 1, 2`), table).toMatchObject(expected ?? [])
   }
   expect(query(path, "select * from metadata where name = 'created_at'")).toEqual([
@@ -98,6 +103,7 @@ test('checkouts are read as they were, and counted', async () => {
   expect(status.get('given-up')).toEqual({ state: 'failed', lastError: 'status 410' })
   expect(status.get('retrying')).toEqual({ state: 'pending', lastError: 'status 500' })
   expect(status.get('restored')).toEqual({ state: 'held', lastError: null })
+  expect(status.get('oversold')).toEqual({ state: 'none', lastError: null })
   expect(status.get('mismatch')).toBeUndefined()
   expect(await store.checkouts.find('oversold')).toMatchObject({ flags: ['oversold', 'paid-twice'] })
   expect(await store.checkouts.find('restored')).toMatchObject({ isHeld: true, createdAt: at('07:00:00') })
@@ -108,18 +114,22 @@ test('checkouts are read as they were, and counted', async () => {
     'creating',
     'unknown',
   ])
-  const overdue = { before: at('10:00:00'), checkedBefore: at('08:40:00') }
+  const overdue = {
+    endedBefore: at('10:00:00'),
+    latestExpiry: at('12:00:00'),
+    checkedBefore: [at('08:40:00')],
+  }
   expect((await store.checkouts.overdue(overdue, 9)).map(({ id }) => id)).toEqual(['short', 'open'])
 })
 
-test('a second click finds the open checkout while there is time to pay', async () => {
+test('a second click finds the open checkout for 15 minutes, while there is time to pay', async () => {
   const path = await oldDatabase()
   const click = async (id: string, now: string) => {
     const store = await migrated(path, new Date(at(now)))
     return (await store.checkouts.reserve({ ...NEW_CHECKOUT, id: `${id}-2` }, key(id)))?.id
   }
-  expect(await click('open', '09:38:59')).toBe('open')
-  expect(await click('open', '09:39:01')).toBeUndefined()
+  expect(await click('open', '08:54:59')).toBe('open')
+  expect(await click('open', '08:55:01')).toBeUndefined()
   expect(await click('short', '08:40:29')).toBe('short')
   expect(await click('short', '08:40:31')).toBeUndefined()
   expect(await click('creating', '08:40:39')).toBe('creating')
@@ -159,14 +169,12 @@ test('announcements are retried and resent, and a checkout can have one of anoth
 test('events and saved carts are found under their new names', async () => {
   const { events, savedCarts } = await migrated(await oldDatabase())
   expect(await events.record('event-done', [], at('09:00:00'))).toBe('seen')
-  expect(await events.hasPending(['intent-open'])).toBe(true)
-  expect(await events.hasPending(['intent-delivered'])).toBe(false)
+  expect((await events.named()).candidateIds).toEqual(expect.arrayContaining(['intent-open']))
   expect(await events.claimDue(9, at('09:00:00'))).toEqual([
     {
       id: 'event-pending',
       candidateIds: ['session-open', 'intent-open'],
       attempts: 2,
-      receivedAt: at('08:40:00'),
     },
   ])
   expect(await savedCarts.find('browser-open', at('08:00:00'))).toEqual({
@@ -207,5 +215,7 @@ test('of two processes that open an older database at the same time one migrates
   )
   expect(codes).toEqual([0, 0])
   expect(query(path, 'select count(*) as rows from checkouts')).toEqual([{ rows: 23 }])
-  expect(query(path, 'select count(*) as rows from kysely_migration')).toEqual([{ rows: 4 }])
+  expect(query(path, 'select count(*) as rows from kysely_migration')).toEqual([
+    { rows: Object.keys(migrations).length },
+  ])
 })

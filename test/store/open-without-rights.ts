@@ -27,6 +27,7 @@ try {
     customerEmail: null,
     metadata: {},
     linkId: null,
+    linkUses: null,
   })
   console.log(`written after ${outcome}`)
 } catch (error) {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -7,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { migrations } from '../../src/store/migrations/migrations.ts'
 import { openStore, type Store } from '../../src/store/open-store.ts'
 import { StoreError } from '../../src/store/store.ts'
 import { orderBooksContract } from '../contract/order-books.ts'
@@ -85,6 +87,42 @@ test('the file keeps a write-ahead log, and a commit waits for the disk', async 
   )
 })
 
+test('a new database and its folders belong to their owner alone, and what exists keeps its mode', async () => {
+  const folder = await newFolder()
+  await chmod(folder, 0o755)
+  const path = join(folder, 'deep', 'er', 'shop.db')
+  const store = await opened(path)
+  await store.checkouts.reserve(NEW_CHECKOUT)
+  const modeOf = async (name: string) => ((await stat(name)).mode & 0o777).toString(8)
+  for (const name of [join(folder, 'deep'), join(folder, 'deep', 'er')])
+    expect(await modeOf(name)).toBe('700')
+  for (const end of ['', '-wal', '-shm']) expect(await modeOf(path + end)).toBe('600')
+  expect(await modeOf(folder)).toBe('755')
+  await store.close()
+  await chmod(path, 0o640)
+  await opened(path)
+  expect(await modeOf(path)).toBe('640')
+})
+
+test('the write-ahead log shrinks again after a reader that kept it from being emptied', async () => {
+  const path = join(await newFolder(), 'shop.db')
+  const store = await opened(path)
+  const reader = connection(path)
+  reader.exec('begin; select * from checkouts')
+  const sizeOfLog = async () => (await stat(`${path}-wal`)).size
+  const MEBIBYTE = 1024 * 1024
+  let count = 0
+  const write = () => {
+    count += 1
+    const metadata = { filler: 'x'.repeat(100_000) }
+    return store.checkouts.reserve({ ...NEW_CHECKOUT, id: `row-${count}`, metadata })
+  }
+  while ((await sizeOfLog()) < 12 * MEBIBYTE) await write()
+  reader.exec('commit')
+  for (let n = 0; n < 10; n++) await write()
+  expect(await sizeOfLog()).toBeLessThan(8 * MEBIBYTE)
+})
+
 test('a missing folder of the database file is created', async () => {
   const path = join(await newFolder(), 'deep', 'er', 'shop.db')
   const store = await opened(path)
@@ -137,6 +175,17 @@ describe('a ping', () => {
     expect(await codeOf(store.ping())).toBe('SQLITE_BUSY')
     other.exec('rollback')
     await expect(store.ping()).resolves.toBeUndefined()
+  })
+
+  test('a store that takes other rows and not that of a click fails it', async () => {
+    const { store, path, forward } = await pinged()
+    const other = connection(path)
+    other.exec("create trigger full before insert on checkouts begin select raise(abort, 'no'); end")
+    forward(20 * SECOND)
+    expect(await codeOf(store.ping())).toMatch(/^SQLITE_/)
+    other.exec('drop trigger full')
+    await expect(store.ping()).resolves.toBeUndefined()
+    expect(await store.checkouts.list({}, 9)).toEqual([])
   })
 
   test('a store that can be read and not written fails it', async () => {
@@ -251,6 +300,16 @@ describe('while another process holds the lock', () => {
 })
 
 describe('opening fails with a code for', () => {
+  test('a missing file that must exist, which is not made', async () => {
+    const folder = join(await newFolder(), 'none')
+    const failure = openStore(`sqlite:${folder}/shop.db`, { mustExist: true })
+    await expect(failure).rejects.toMatchObject({
+      code: 'DATABASE_MISSING',
+      explanation: expect.stringContaining(`${folder}/shop.db`),
+    })
+    expect(existsSync(folder)).toBe(false)
+  })
+
   test('a file that holds something else', async () => {
     const path = join(await newFolder(), 'notes.txt')
     await writeFile(path, 'These are notes, and a hundred bytes of them. '.repeat(40))
@@ -268,6 +327,46 @@ describe('opening fails with a code for', () => {
     expect(await codeOf(openStore(`sqlite:${join(path, 'shop.db')}`))).toMatch(/^(ENOTDIR|EEXIST)$/)
   })
 
+  test('an empty file that must hold a database, which stays empty', async () => {
+    const path = join(await newFolder(), 'shop.db')
+    await writeFile(path, '')
+    expect(await codeOf(openStore(`sqlite:${path}`, { mustExist: true }))).toBe('DATABASE_MISSING')
+    expect(await readFile(path, 'utf8')).toBe('')
+  })
+
+  test('a database that a newer version has changed, with both versions, and leaves it as it is', async () => {
+    const path = join(await newFolder(), 'shop.db')
+    await (await openStore(`sqlite:${path}`)).close()
+    const newer = connection(path)
+    newer.exec("insert into kysely_migration (name, timestamp) values ('0999-from-the-future', 'now')")
+    newer.close()
+    const before = await readFile(path)
+    const last = Object.keys(migrations).sort().at(-1)
+    for (const mustExist of [false, true]) {
+      await expect(openStore(`sqlite:${path}`, { mustExist })).rejects.toMatchObject({
+        code: 'DATABASE_NEWER',
+        explanation: expect.stringMatching(new RegExp(`${path}.*0999-from-the-future.*${last}`)),
+      })
+    }
+    expect(await readFile(path)).toEqual(before)
+  })
+
+  test.each([
+    ['create table notes (text text)'],
+    ["create table kysely_migration (name text); insert into kysely_migration values ('2024-notes')"],
+  ])('the database of another program (%s), and leaves it as it is', async (statement) => {
+    const path = join(await newFolder(), 'notes.db')
+    const other = connection(path)
+    other.exec(statement)
+    other.close()
+    const before = await readFile(path)
+    await expect(openStore(`sqlite:${path}`)).rejects.toMatchObject({
+      code: 'DATABASE_FOREIGN',
+      explanation: expect.stringContaining(path),
+    })
+    expect(await readFile(path)).toEqual(before)
+  })
+
   test('a file that may only be read', async () => {
     const folder = await newFolder()
     const path = join(folder, 'shop.db')
@@ -277,6 +376,16 @@ describe('opening fails with a code for', () => {
     const { lines, ended } = run('open-without-rights.ts', `sqlite:${path}`)
     await ended
     expect(lines).toEqual(['SQLITE_READONLY'])
+  })
+
+  test('a folder that may not be entered', async () => {
+    const folder = join(await newFolder(), 'shut')
+    await mkdir(folder)
+    await chmod(join(folder, '..'), 0o755)
+    await chmod(folder, 0)
+    const { lines, ended } = run('open-without-rights.ts', `sqlite:${join(folder, 'deep', 'shop.db')}`)
+    await ended
+    expect(lines).toEqual(['EACCES'])
   })
 
   test('a folder without write permission', async () => {

@@ -17,6 +17,7 @@ for (let n = 0; n < Number(count); n++) {
     customerEmail: null,
     metadata: {},
     linkId: null,
+    linkUses: null,
   })
   process.stdout.write(`${id}\n`)
 }

@@ -105,6 +105,8 @@ const errors: Record<ErrorCode, ErrorText | ((params: ErrorParams) => ErrorText)
   'dots-breaker-open': dotsPassing,
   'dots-queue-full': dotsPassing,
   'dots-credentials-refused': dotsLasting,
+  'dots-blocked': dotsLasting,
+  'dots-wrong-address': dotsLasting,
   'dots-request-refused': dotsLasting,
   'dots-not-found': dotsLasting,
   'dots-invalid-response': dotsPassing,
@@ -168,7 +170,7 @@ export const en = {
   orderReference: 'Order reference',
   payOnNextPage: 'You pay on the next page.',
 
-  order: { label: 'Your order', quantity: 'Quantity:', total: 'Total' },
+  order: { label: 'Your order', quantity: 'Quantity:', total: 'Total', paid: 'Paid' },
   shopWindow: {
     title: 'Products',
     titleOfPage: (page: string) => `Products, page ${page}`,
@@ -209,6 +211,7 @@ export const en = {
     reference: 'Reference',
     waitFor: (time: string) => `Please wait ${time} before you try again.`,
     tryAgain: 'Try again',
+    toProduct: (name: string) => `Go to ${name}`,
     notWorking: 'Still not working?',
     writeToUs: 'Write to us and give the reference',
   },

@@ -3,6 +3,8 @@ import { checkouts } from './0001-checkouts.ts'
 import { orders } from './0002-orders.ts'
 import { visits } from './0003-visits.ts'
 import { standardWords } from './0004-standard-words.ts'
+import { failedChecks } from './0005-failed-checks.ts'
+import { announcementsOfNobody } from './0006-announcements-of-nobody.ts'
 
 /** All migrations, in order. A released migration is never edited: the next change is a new migration. */
 export const migrations: Record<string, Migration> = {
@@ -10,4 +12,6 @@ export const migrations: Record<string, Migration> = {
   '0002-orders': orders,
   '0003-visits': visits,
   '0004-standard-words': standardWords,
+  '0005-failed-checks': failedChecks,
+  '0006-announcements-of-nobody': announcementsOfNobody,
 }

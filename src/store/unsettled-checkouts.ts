@@ -1,0 +1,124 @@
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { type Checkout, type CheckoutsTable, readCheckout } from './checkout.ts'
+import { MAX_ROWS } from './rows.ts'
+
+/** Which open checkouts are to be checked. Times are ISO 8601. */
+export interface Overdue {
+  /** Their session ended before this time. */
+  endedBefore: string
+  /** No session can end after this time: an expiry beyond it was computed with a wrong clock. */
+  latestExpiry: string
+  /** They were last checked before this time: one for each number of failed checks in a row, the last one for all more. */
+  checkedBefore: readonly string[]
+}
+
+export interface OverdueCheckout extends Checkout {
+  checkFailures: number
+  /** ISO 8601. */
+  lastCheckedAt: string | null
+}
+
+/** The queries of the sweep: checkouts whose outcome is not recorded yet. Changes of many rows make {@link MAX_ROWS} at most. */
+export function unsettledCheckouts(db: Kysely<{ checkouts: CheckoutsTable }>, now: () => Date) {
+  const checkouts = db.selectFrom('checkouts').selectAll()
+
+  /** Changes some of the checkouts that meet `condition`; resolves to how many. */
+  async function changeSome(change: Partial<CheckoutsTable>, condition: RawBuilder<boolean>) {
+    const some = db.selectFrom('checkouts').select('id').where(condition).limit(MAX_ROWS)
+    const { numUpdatedRows } = await db
+      .updateTable('checkouts')
+      .set(change)
+      .where('id', 'in', some)
+      // As in `claim`: checked again for each row, but not by an index.
+      .where(sql<boolean>`${condition} is true`)
+      .executeTakeFirst()
+    return Number(numUpdatedRows)
+  }
+
+  const changed = (state: CheckoutsTable['state'], failure?: string) => ({
+    state,
+    failure,
+    updated_at: now().toISOString(),
+  })
+
+  function isOverdue({ endedBefore, latestExpiry, checkedBefore }: Overdue): RawBuilder<boolean> {
+    const cases = checkedBefore.map((time, failures) => sql`when check_failures <= ${failures} then ${time}`)
+    // A check in the future was recorded with a wrong clock.
+    return sql`(state = 'open' and session_id is not null
+      and (expires_at < ${endedBefore} or expires_at > ${latestExpiry})
+      and (last_checked_at is null or last_checked_at > ${now().toISOString()}
+        or last_checked_at < case ${sql.join(cases, sql` `)} else ${checkedBefore.at(-1)} end))`
+  }
+
+  return {
+    /** Those with the fewest failed checks first, and of them those that ended first. */
+    async overdue(overdue: Overdue, limit: number): Promise<OverdueCheckout[]> {
+      const rows = await checkouts
+        .where(isOverdue(overdue))
+        .orderBy('check_failures')
+        .orderBy('expires_at')
+        .limit(limit)
+        .execute()
+      return rows.map((row) => ({
+        ...readCheckout(row),
+        checkFailures: row.check_failures,
+        lastCheckedAt: row.last_checked_at,
+      }))
+    },
+
+    /**
+     * Checkouts created before `before` (ISO 8601) whose session is not known, the oldest first. An open one without a
+     * session id is included only until a backfill has looked for it after its expiry.
+     */
+    async unresolved(before: string, limit: number): Promise<Checkout[]> {
+      const rows = await checkouts
+        .where(
+          sql<boolean>`(state in ('creating', 'unknown')
+            or (state = 'open' and session_id is null and last_checked_at is null))`,
+        )
+        .where(sql<boolean>`(created_at < ${before} or created_at > ${now().toISOString()})`)
+        .orderBy('created_at')
+        .limit(limit)
+        .execute()
+      return rows.map(readCheckout)
+    },
+
+    /** Records a check at `at` (ISO 8601; null: none), and how many have failed in a row. The checkout stays as it is. */
+    recordCheck: (id: string, failures: number, at: string | null = now().toISOString()) =>
+      db
+        .updateTable('checkouts')
+        .set({ last_checked_at: at, check_failures: failures })
+        .where('id', '=', id)
+        .execute(),
+
+    /** `creating | open | unknown → expired` for all of these. */
+    recordExpiries: (ids: readonly string[]) =>
+      changeSome(
+        changed('expired'),
+        sql`(id in (${sql.join(ids)}) and state in ('creating', 'open', 'unknown'))`,
+      ),
+
+    /** After a complete backfill from `since`: those of which it has found no session, created before `before`. */
+    failUnresolved: (since: string, before: string) =>
+      changeSome(
+        changed('failed', 'never-opened'),
+        sql`(state in ('creating', 'unknown') and created_at >= ${since}
+          and (created_at < ${before} or created_at > ${now().toISOString()}))`,
+      ),
+
+    /** After a complete backfill from `since`: `open → expired` for those that ended before `before`. */
+    expireForgotten: (since: string, before: string) =>
+      changeSome(
+        changed('expired'),
+        sql`(state = 'open' and expires_at < ${before} and (created_at >= ${since} or session_id is null))`,
+      ),
+
+    /** After a complete backfill from `since`: those without a session id that ended before `before` count as checked. */
+    markLookedFor: (since: string, before: string) =>
+      changeSome(
+        { last_checked_at: now().toISOString() },
+        sql`(state = 'open' and session_id is null and last_checked_at is null
+          and expires_at < ${before} and created_at >= ${since})`,
+      ),
+  }
+}

@@ -1,0 +1,21 @@
+import { resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { freePort } from '../service.ts'
+import { makeFolder, runServer } from './server-process.ts'
+
+test('the demo takes the port, the catalog and the settings of the look', async () => {
+  const port = await freePort()
+  const env = {
+    PORT: String(port),
+    CATALOG_PATH: resolve('catalog.json'),
+    MERCHANT_NAME: 'Käse und Söhne',
+    SUPPORT_EMAIL: 'help@shop.example',
+    ACCENT_COLOR: '#aa0000',
+    LOGO_URL: 'https://shop.example/logo.svg',
+  }
+  const { output } = runServer(env, await makeFolder(), resolve('src/demo.ts'))
+  await expect.poll(output, { timeout: 30_000 }).toContain(`http://localhost:${port}/buy/tee-black-m`)
+  const page = await (await fetch(`http://127.0.0.1:${port}/`)).text()
+  expect(page).toContain('Käse und Söhne')
+  expect(page).toContain('https://shop.example/logo.svg')
+})

@@ -1,0 +1,277 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { parseCatalog } from '../../src/catalog/catalog.ts'
+import { type Link, readLink } from '../../src/checkout/link.ts'
+import { hasCode } from '../../src/errors.ts'
+import { queryPairs } from '../../src/links/parameters.ts'
+import { click, lastAsked, sessionsOf } from '../checkout/clicks.ts'
+import { counts } from '../counts.ts'
+import { PRODUCTS, type Service, startService } from '../service.ts'
+import { expectForged, SECRET, SIGNING, signed } from './signed.ts'
+
+const LINK = signed({ amount: 1900, uses: 3 })
+const [PATH = '', QUERY = ''] = LINK.split('?')
+const LINKS = [
+  LINK,
+  signed({ amount: 1900, expiresAt: new Date('2100-01-01T00:00:00Z') }),
+  signed({ amount: 1900 }, { parameters: { attribution: { utm_source: 'news' } } }),
+  // As links were printed before the signature was put first.
+  `${PATH}?${QUERY.split('&').reverse().join('&')}`,
+]
+
+async function expectSigned(shop: Service, path: string): Promise<void> {
+  const before = sessionsOf(shop).length
+  const answer = await shop.get(path)
+  expect(`${path} ${answer.status}`).toBe(`${path} 303`)
+  expect(sessionsOf(shop).length).toBe(before + 1)
+  expect(lastAsked(shop).line_items[0]).toMatchObject({ quantity: 2, price_data: { amount: 1900 } })
+}
+
+describe('a signed link', () => {
+  test.each([
+    ...['.', ',', ';', ':', '!', '?', ')', ']', '}', '>', '"', "'", '*', '_', '…', ' ', '+', '\t', '\u00a0'],
+    ...[
+      '\u200b',
+      '\u200e',
+      '\ufeff',
+      '\u2060',
+      '”',
+      '’',
+      '»',
+      '›',
+      '“',
+      '。',
+      '、',
+      '，',
+      '．',
+      '）',
+      '」',
+      '؟',
+      '،',
+    ],
+    ...[
+      ').',
+      '>.',
+      '*_',
+      '",',
+      '…"',
+      '.\u200b',
+      '!!!!!!',
+      ' )',
+      '&gt;',
+      '&#39;',
+      '.&gclid=x',
+      ')&utm_source=mail',
+    ],
+  ])('with %j behind it is sold as signed', async (tail) => {
+    const shop = await startService({ env: SIGNING })
+    for (const link of LINKS) {
+      await expectSigned(shop, link + tail)
+      await expectSigned(shop, link + encodeURI(tail))
+    }
+  })
+
+  test.each([
+    '?utm_source=mail',
+    '%3Futm_source=mail',
+    '%3futm_source=mail',
+    '%253Futm_source=mail',
+    '&amp;utm_source=mail',
+    '&amp;amp;utm_source=mail',
+    '%26utm_source=mail',
+    '%26amp;utm_source=mail',
+    '%26amp%3Butm_source%3Dmail',
+    '%2526utm_source=mail',
+    ';utm_source=mail',
+    '%20utm_source=mail',
+    '+utm_source=mail',
+    '.?utm_source=mail',
+    ')%20?utm_source=mail',
+    '?ref=jo?utm_source=mail',
+    '?utm_medium=x&amp;utm_source=mail&amp;utm_term=y',
+  ])('with %s glued to it is sold as signed, with the attribution', async (tail) => {
+    const shop = await startService({ env: SIGNING })
+    for (const link of [LINK, LINKS[1], LINKS[3]]) {
+      await expectSigned(shop, link + tail)
+      expect(lastAsked(shop).metadata?.utm_source).toBe('mail')
+    }
+  })
+
+  test.each(['&', '%3F', '%26', '?%3F', '.?', '%20?'])(
+    'with %s for its ? is sold as signed',
+    async (mark) => {
+      const shop = await startService({ env: SIGNING })
+      await expectSigned(shop, `${PATH}${mark}${QUERY}`)
+    },
+  )
+
+  test.each([
+    `${PATH}?quantity=2?${QUERY}`,
+    `${PATH}?utm_source=x%26${QUERY}`,
+    `${PATH}?utm_source=x&amp;${QUERY}`,
+    `${PATH}?gclid=x?${QUERY}`,
+    `${PATH}%3Futm_source=x&${QUERY}`,
+  ])('is never sold at the list price where the signature is glued to something: %s', async (link) => {
+    const shop = await startService({ env: SIGNING })
+    if (link.includes('quantity')) await expectForged(shop, link)
+    else await expectSigned(shop, link)
+  })
+
+  test.each([
+    `${PATH}?${QUERY.slice(0, 30)}`,
+    `${PATH}?link_signature=`,
+    `${PATH}?link_signature`,
+    `${PATH}?link_signa`,
+    `${PATH}?${QUERY.replace('link_', 'LINK_')}`,
+    `${PATH}?${QUERY.replace('_', '%5C_')}`,
+    `${PATH}?${QUERY.replace('_', '%255F')}`,
+    `${PATH}?utm_source=see%20link_signature`,
+    `${PATH}link_signature=x`,
+    '/buy/tee:2,?link_signature=x',
+  ])('that was damaged beyond repair is a page that leads to the product: %s', async (link) => {
+    const shop = await startService({ env: SIGNING })
+    await expectForged(shop, link)
+    expect(await (await shop.get(link)).text()).toMatch(
+      /href="\/products\/tee" [^>]*>Go to Black T-shirt, M</,
+    )
+  })
+
+  test('of several products leads to each of them, and a made-up one to none', async () => {
+    const shop = await startService({ env: SIGNING })
+    const productsOf = async (path: string) =>
+      [...(await (await shop.get(path)).text()).matchAll(/href="\/products\/(\w+)"/g)].map(([, sku]) => sku)
+    expect(await productsOf('/buy/tee:2,mug:2,nope:1?link_signature=x')).toEqual(['tee', 'mug'])
+    expect(await productsOf('/buy/nope?link_signature=x')).toEqual([])
+    expect(await productsOf('/buy/~!!:1,,:?link_signature=x')).toEqual([])
+  })
+
+  test('is repaired for a form and for HEAD as well', async () => {
+    const shop = await startService({ env: SIGNING })
+    expect((await shop.get(`${LINK}.`, { method: 'HEAD' })).status).toBe(200)
+    expect((await shop.get(`${LINK}.`, { method: 'POST' })).status).toBe(303)
+    expect(lastAsked(shop).line_items[0]?.price_data.amount).toBe(1900)
+    const body = new URLSearchParams({ note: `x?${QUERY}` })
+    await click(shop, PATH, { method: 'POST', body })
+    expect(lastAsked(shop).line_items[0]?.price_data.amount).toBe(1900)
+  })
+})
+
+describe('any signed link', () => {
+  const catalog = parseCatalog(JSON.stringify({ products: PRODUCTS }))
+
+  /** Reads a path and query as the service does: 'changed' is its answer 403. */
+  function read(target: string): Link | 'changed' {
+    const [path = '', ...query] = target.split('?')
+    const segment = decodeURIComponent(path.slice('/buy/'.length))
+    const now = new Date('2026-11-22T10:00:00Z')
+    try {
+      return readLink(segment, queryPairs(query.join('?')), { catalog, secrets: [SECRET], now })
+    } catch (error) {
+      if (hasCode(error, 'link-changed')) return 'changed'
+      throw error
+    }
+  }
+
+  /** The list price is 2500. */
+  function expectNoListPrice(target: string): void {
+    const link = read(target)
+    if (link !== 'changed') expect(link).toMatchObject({ terms: { amount: 1900 }, cart: [{ quantity: 2 }] })
+  }
+
+  const note = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => {
+    return text.trim() !== '' && !/[\p{Cc}\p{Zl}\p{Zp}\uFFFD{%<*$[]/u.test(text)
+  })
+  const link = fc
+    .record({
+      uses: fc.option(fc.integer({ min: 1, max: 99 }), { nil: undefined }),
+      note: fc.option(note, { nil: undefined }),
+      email: fc.constantFrom(undefined, 'jo+tee@example.com'),
+      reference: fc.constantFrom(undefined, 'order-1042_'),
+      source: fc.option(note, { nil: undefined }),
+    })
+    .map(({ uses, note: text, email, reference, source }) =>
+      signed(
+        { amount: 1900, uses },
+        {
+          parameters: {
+            email,
+            clientReferenceId: reference,
+            metadata: text === undefined ? {} : { note: text },
+            attribution: source === undefined ? {} : { utm_source: source },
+          },
+        },
+      ),
+    )
+  const punctuation = fc
+    .string({ unit: fc.constantFrom(...'.,;:!?)]}>"\'*_… \u200b”」。'), minLength: 1, maxLength: 6 })
+    .map(encodeURIComponent)
+  const glue = fc.constantFrom('?', '%3F', '&amp;', '%26', ';', '%20', '&', '%26amp;')
+  const parameters = { numRuns: counts(5_000, 500) }
+
+  test('that lost its end is never sold at the list price', () => {
+    fc.assert(
+      fc.property(link, fc.nat(), (whole, cut) => {
+        const start = whole.indexOf('link_') + 'link_'.length
+        expectNoListPrice(whole.slice(0, start + (cut % (whole.length - start))))
+      }),
+      parameters,
+    )
+  })
+
+  test('with punctuation and a glued parameter behind it is sold as signed', () => {
+    fc.assert(
+      fc.property(
+        link.filter((whole) => !whole.includes('utm_source')),
+        punctuation,
+        glue,
+        (whole, tail, mark) => {
+          for (const damaged of [
+            whole + tail,
+            `${whole}${mark}utm_source=x`,
+            `${whole}${tail}${mark}utm_source=x`,
+          ]) {
+            expect(read(damaged)).toMatchObject({ terms: { amount: 1900 }, cart: [{ quantity: 2 }] })
+          }
+        },
+      ),
+      parameters,
+    )
+  })
+
+  test('with anything put into it or in place of a part of it is never sold at the list price', () => {
+    const text = fc.oneof(
+      punctuation,
+      glue,
+      fc.constantFrom('quantity=1', 'amount=1', 'link_signature=x', '='),
+    )
+    fc.assert(
+      fc.property(
+        link,
+        fc.nat(),
+        fc.array(text, { maxLength: 3 }),
+        fc.nat(3),
+        (whole, position, texts, lost) => {
+          const start = whole.indexOf('link_signature=') + 'link_signature='.length
+          const at = start + (position % (whole.length - start))
+          expectNoListPrice(whole.slice(0, at) + texts.join('') + whole.slice(at + lost))
+        },
+      ),
+      parameters,
+    )
+  })
+
+  test('with its ? escaped or replaced is sold as signed', () => {
+    fc.assert(
+      fc.property(link, glue, (whole, mark) => {
+        const at = whole.indexOf('?')
+        // The slash of the email's name would be another path.
+        const query = whole.slice(at + 1).replaceAll('/', '%2F')
+        fc.pre(!/%(?:2B|25|26|3D|23|3F)/.test(query) && !mark.includes('20') && mark !== ';')
+        expect(read(whole.slice(0, at) + mark.replace('amp;', '') + query)).toMatchObject({
+          terms: { amount: 1900 },
+        })
+      }),
+      parameters,
+    )
+  })
+})
