@@ -2,7 +2,7 @@ import fastifyEnv from '@fastify/env'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { returnRoutes } from './checkout/return-routes.ts'
 import { checkoutRoutes } from './checkout/routes.ts'
-import { type Config, configError, configOf, envOptions } from './config.ts'
+import { type Config, envOptions, validConfig } from './config.ts'
 import { type EnvironmentOptions, readEnvironment } from './environment.ts'
 import { browserIds } from './http/browser-id.ts'
 import { clientIps } from './http/client-ip.ts'
@@ -52,8 +52,17 @@ export async function buildApp(environment: NodeJS.ProcessEnv, options: AppOptio
       services.dots.start()
       services.jobs.start()
     })
-    app.addHook('preClose', () => services.stop())
-    app.addHook('onClose', () => services.close())
+    let stopped: Promise<void> | undefined
+    // Only begun: connections are refused from now on, not when the jobs have ended.
+    app.addHook('preClose', async () => {
+      stopped = services.stop()
+      // It rejects where it is awaited.
+      stopped.catch(() => undefined)
+    })
+    app.addHook('onClose', async () => {
+      await stopped
+      await services.close()
+    })
 
     const { shop, dots, rateLimit, trustsProxy } = config
     const https = shop.publicUrl.startsWith('https:')
@@ -66,7 +75,7 @@ export async function buildApp(environment: NodeJS.ProcessEnv, options: AppOptio
     await app.register(limits, { rateLimit, trustsProxy })
     await app.register(requestChecks)
     await app.register(browserIds, { https })
-    await app.register(healthRoutes, { ...services, log: output })
+    await app.register(healthRoutes, { ...services, logOutput: output })
     await app.register(shopRoutes, services)
     await app.register(checkoutRoutes, services)
     await app.register(returnRoutes, services)
@@ -85,12 +94,9 @@ async function readConfig(
   options: EnvironmentOptions,
 ): Promise<Config> {
   const { texts, problems } = readEnvironment(environment, options)
-  let failure: unknown
-  try {
-    await app.register(fastifyEnv, envOptions(texts))
-    if (problems.size === 0) return configOf(app.getEnvs<Settings>())
-  } catch (error) {
-    failure = error
-  }
-  throw configError(failure, problems)
+  const [validation] = await Promise.allSettled([app.register(fastifyEnv, envOptions(texts))])
+  return validConfig(problems, () => {
+    if (validation.status === 'rejected') throw validation.reason
+    return app.getEnvs<Settings>()
+  })
 }

@@ -50,24 +50,25 @@ function withOurKeywords(ajv: Ajv): Ajv {
  */
 export function loadConfig(environment: NodeJS.ProcessEnv, options?: EnvironmentOptions): Config {
   const { texts, problems } = readEnvironment(environment, options)
-  let failure: unknown
-  try {
-    const settings = envSchema<Settings>(envOptions(texts))
-    if (problems.size === 0) return configOf(settings)
-  } catch (error) {
-    failure = error
-  }
-  throw configError(failure, problems)
+  return validConfig(problems, () => envSchema<Settings>(envOptions(texts)))
 }
 
 /**
- * One error for all that is wrong: `error` of the validation (undefined where there was none), and the `problems` of
- * `readEnvironment`. Throws `error` itself where it is no validation error.
+ * The configuration of the settings that `validate` returns, if `readEnvironment` has found no `problems` either.
+ *
+ * @throws ConfigError with every problem; what `validate` throws where that is no validation error.
  */
-export function configError(error: unknown, problems: ReadonlyMap<string, string>): ConfigError {
+export function validConfig(problems: ReadonlyMap<string, string>, validate: () => Settings): Config {
+  let found: [name: string, problem: string][] = []
+  try {
+    const settings = validate()
+    if (problems.size === 0) return configOf(settings)
+  } catch (error) {
+    found = schemaProblems(error)
+  }
   // If the file of a setting cannot be read, only that problem of the setting is reported.
-  const all = new Map([...(error === undefined ? [] : schemaProblems(error)), ...problems])
-  return new ConfigError([...all.values()].sort())
+  const all = new Map([...found, ...problems])
+  throw new ConfigError([...all.values()].sort())
 }
 
 const RULES = new Map(
@@ -100,8 +101,8 @@ export interface Shop {
 /** The settings as the service uses them: parsed, grouped, frozen. */
 export type Config = ReturnType<typeof configOf>
 
-/** Parses valid settings, such as `app.getEnvs()` of `@fastify/env` returns. */
-export function configOf(settings: Settings) {
+/** Parses valid settings. */
+function configOf(settings: Settings) {
   const apiUrl = new URL(settings.DOTS_API_URL)
   const trusts = compile([...commaList(settings.TRUST_PROXY)])
   const hasProxy = Boolean(settings.HTTPS_PROXY ?? settings.HTTP_PROXY)

@@ -33,3 +33,13 @@ export function outgoingDispatcher(
       new Pool(proxyUrl, { ...options, headersTimeout: limits.connectTimeout ?? limits.headersTimeout }),
   })
 }
+
+/**
+ * Why a request got no response: the code of the error, or else its name. A host with two IP addresses fails with two
+ * errors; the first counts.
+ */
+export function faultOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return faultOf(error.errors[0])
+  if (!(error instanceof Error)) return 'unknown'
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
+}

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { ConfigSchema, DEFAULT_CATALOG_PATH, PROXY_RULE } from './settings.ts'
+import { decodeUtf8, NotUtf8 } from './utf8.ts'
 import { isLoopbackHost, webUrl } from './web-url.ts'
 
 export interface EnvironmentOptions {
@@ -73,26 +74,15 @@ export function catalogPathOf(texts: NodeJS.Dict<string>): string {
   return texts.CATALOG_PATH ?? DEFAULT_CATALOG_PATH
 }
 
-/** The text of a file in UTF-8, without a byte order mark. @throws WrongText; the error of the file system. */
+/** @throws NotUtf8; the error of the file system. */
 function readText(path: string): string {
-  const bytes = readFileSync(path)
-  const isUtf16 = ['fffe', 'feff'].includes(bytes.toString('hex', 0, 2))
-  if (isUtf16) throw new WrongText('is saved as UTF-16: save it again as UTF-8.')
-  if (bytes.includes(0)) throw new WrongText('holds a NUL character: save it again as plain text in UTF-8.')
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (cause) {
-    throw new WrongText('holds bytes that are not UTF-8: save it again as UTF-8.', { cause })
-  }
-}
-
-/** A file can be read, and is no text. The message is the end of a sentence. */
-class WrongText extends Error {
-  override readonly name = 'WrongText'
+  const text = decodeUtf8(readFileSync(path))
+  if (text.includes('\0')) throw new NotUtf8('holds a NUL character: save it again as plain text in UTF-8')
+  return text
 }
 
 function unreadable(error: unknown): string {
-  return error instanceof WrongText ? error.message : 'cannot be read: check the path and its permissions.'
+  return `${error instanceof NotUtf8 ? error.message : 'cannot be read: check the path and its permissions'}.`
 }
 
 /** What is wrong with a URL that has a user name or a password in it. */
@@ -113,7 +103,7 @@ function readSecretFile(texts: NodeJS.Dict<string>, name: string): string | unde
     texts[name] = readText(path).trim()
   } catch (error) {
     // A text that was read proves that the setting is a path, and no secret in the wrong place.
-    const file = error instanceof WrongText ? `${path}, which` : 'a file that'
+    const file = error instanceof NotUtf8 ? `${path}, which` : 'a file that'
     return `${name}_FILE names ${file} ${unreadable(error)}`
   }
   return texts[name] === '' ? `${name}_FILE names an empty file: write the secret into it.` : undefined

@@ -151,6 +151,15 @@ export function isDotsError(error: unknown): error is AppError {
   return error instanceof AppError && error.code.startsWith('dots-')
 }
 
+/**
+ * Why something failed, for a log line: the code where the cause is outside of the program. Otherwise it is a bug of ours,
+ * also where Node reports it with a code of its own (`ERR_…`), and its stack is needed.
+ */
+export function loggedCause(error: unknown): { code: string } | { err: unknown } {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' && !code.startsWith('ERR_') ? { code } : { err: error }
+}
+
 export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is AppError {
   return error instanceof AppError && codes.includes(error.code)
 }

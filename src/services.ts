@@ -19,10 +19,12 @@ import { openStore } from './store/open-store.ts'
 export interface ServicesOptions {
   log: Log
   now?: () => Date
+  /** A monotonic clock, in milliseconds, for what has to last its length when the clock of the machine is set. */
+  clock?: () => number
   /** How often the background jobs run, for tests and commands. */
   pace?: Partial<JobsPace>
   /** Other timeouts and limits for the calls to Dots, for tests. */
-  dots?: Partial<DotsClientOptions>
+  dots?: Partial<Omit<DotsClientOptions, 'clock'>>
   /** Used instead of the file at CATALOG_PATH, by commands that also work without a valid file. */
   catalog?: Catalog
   /** The database is not created where there is none, for commands that only read. */
@@ -39,7 +41,7 @@ export type Services = Awaited<ReturnType<typeof openServices>>
  * @throws CatalogError, StoreError if the catalog or the store cannot be opened; everything is closed again.
  */
 export async function openServices(config: Config, options: ServicesOptions) {
-  const { log, now = () => new Date() } = options
+  const { log, now = () => new Date(), clock = () => performance.now() } = options
   const pace = { ...JOBS_PACE, ...options.pace }
   await using opened = new AsyncDisposableStack()
   const catalog = options.catalog
@@ -57,6 +59,7 @@ export async function openServices(config: Config, options: ServicesOptions) {
       ...options.dots,
       log,
       now,
+      clock,
     }),
     (client) => client.close(),
   )
@@ -67,6 +70,7 @@ export async function openServices(config: Config, options: ServicesOptions) {
     store,
     log,
     now,
+    clock,
     everyMs: pace.deliverEveryMs,
     retrySeconds: pace.retrySeconds,
     dispatcher: options.dispatcher?.(),
@@ -75,11 +79,11 @@ export async function openServices(config: Config, options: ServicesOptions) {
   const events = eventService({ store, dots, settle, log, now })
   const lease = sweepLease({ store, now, callsPerMinute: pace.callsPerMinute })
   const backfill = backfillService({ config, catalog, store, dots, settle, lease, log, now })
-  const sweep = sweepService({ store, dots, settle, lease, backfill, log, now })
+  const sweep = sweepService({ store, dots, settle, lease, backfill, log, now, clock })
   const jobs = backgroundJobs({ deliveries, events, sweep, log, pace })
 
   const unsaved = unsavedCheckouts()
-  const status = statusService({ dots, store, settle, unsaved, clock: options.dots?.clock })
+  const status = statusService({ dots, store, settle, unsaved, clock })
   const checkout = checkoutService({ config, dots, store, status, unsaved, now })
 
   const owned = opened.move()

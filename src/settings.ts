@@ -36,10 +36,10 @@ export const PROXY_RULE = 'must be the URL of a proxy, such as http://proxy.exam
 /** With one signed link, shorter secrets can be guessed offline by brute force. */
 export const MIN_SECRET_LENGTH = 16
 const isLongEnough = (secret: string) => Array.from(secret).length >= MIN_SECRET_LENGTH
-/** Blanks, quotes, a host, `file:` and options would be a part of the path: the name of another, empty database. */
-const DATABASE_URL = /^sqlite:(?::memory:|(?!\/\/|file:|[\s:"'])[^?\p{Cc}]*[^?\p{Cc}\s])$/u
+/** Blanks, quotes, a host, `~`, `$HOME`, `file:` and options would be part of the path: that of another, empty database. */
+const DATABASE_URL = /^sqlite:(?::memory:|(?!\/\/|file:|[\s:"'~$])[^?\p{Cc}]*[^?\p{Cc}\s])$/u
 const DATABASE_RULE =
-  'must be sqlite:PATH, where PATH is plain: no // or blanks before it, no quotes, no ?options (this version has no PostgreSQL store yet).'
+  'must be sqlite:PATH, where PATH is plain: no //, ~, $ or blanks before it, no quotes, no ?options (this version has no PostgreSQL store yet).'
 const PRINTABLE = '^[\\x21-\\x7e]+$'
 
 /** The one list of settings, by their names in the environment. `.env.example` explains each of them. */

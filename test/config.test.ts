@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Config, ConfigError, configError, configOf, envOptions, loadConfig } from '../src/config.ts'
+import { type Config, ConfigError, envOptions, loadConfig, validConfig } from '../src/config.ts'
 import { readEnvironment } from '../src/environment.ts'
 import type { Settings } from '../src/settings.ts'
 
@@ -146,12 +146,19 @@ test('the settings cannot be changed once they are read', () => {
     expect(Object.isFrozen(part)).toBe(true)
 })
 
+function fail(error: unknown): never {
+  throw error
+}
+
 test('@fastify/env reads the same configuration, and reports the same problems', async () => {
   const environment = { ...REQUIRED, PORT: '8080', SUPPORT_EMAIL: 'help@shop.example' }
   const app = Fastify()
   await app.register(fastifyEnv, envOptions(readEnvironment(environment).texts))
   const functions = { trustsProxy: expect.any(Function) }
-  expect(configOf(app.getEnvs<Settings>())).toEqual({ ...loadConfig(environment), ...functions })
+  expect(validConfig(new Map(), () => app.getEnvs<Settings>())).toEqual({
+    ...loadConfig(environment),
+    ...functions,
+  })
   await app.close()
 
   const wrong = { PORT: 'x', DOTS_API_KEY_FILE: join(folder, 'missing') }
@@ -161,13 +168,13 @@ test('@fastify/env reads the same configuration, and reports the same problems',
     () => undefined,
     (reason: unknown) => reason,
   )
-  expect(configError(error, problems).problems).toEqual(problemsOf(wrong))
+  expect(() => validConfig(problems, () => fail(error))).toThrow(new ConfigError(problemsOf(wrong)))
   await broken.close()
 })
 
 test('an error that is not a validation error is rethrown', () => {
   const bug = new Error('a bug')
-  expect(() => configError(bug, new Map())).toThrow(bug)
+  expect(() => validConfig(new Map(), () => fail(bug))).toThrow(bug)
 })
 
 describe('secrets from files', () => {

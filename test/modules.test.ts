@@ -62,9 +62,16 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
 const MAY_KNOW: Readonly<Record<string, readonly string[]>> = { http: ['catalog', 'dots', 'store'] }
 
 /** The files at the root that every part but the sandbox may use; they use no part themselves. */
-const SHARED = ['config', 'dispatcher', 'environment', 'errors', 'metadata', 'settings', 'web-url'].map(
-  (name) => `src/${name}.ts`,
-)
+const SHARED = [
+  'config',
+  'dispatcher',
+  'environment',
+  'errors',
+  'metadata',
+  'settings',
+  'utf8',
+  'web-url',
+].map((name) => `src/${name}.ts`)
 const NODE_VERSION = 'src/node-version.js'
 
 describe('modules', () => {

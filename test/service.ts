@@ -47,6 +47,8 @@ export interface ServiceOptions {
   products?: unknown[]
   env?: Record<string, string>
   now?: () => Date
+  /** The monotonic clock, in milliseconds. */
+  clock?: () => number
   sandbox?: Partial<SandboxOptions>
   /** How often the background jobs run. */
   pace?: AppOptions['pace']
@@ -60,7 +62,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const catalogPath = join(folder, 'catalog.json')
   const databasePath = join(folder, 'buy-links.db')
   await writeFile(catalogPath, JSON.stringify({ products: options.products ?? PRODUCTS }))
-  const { now, pace } = options
+  const { now, clock, pace } = options
   // The first call would come in the midst of calls that a test counts or makes fail.
   const dots = { firstCallMs: NEVER_MS, ...options.dots }
   const sandbox = await startSandbox({ ...CREDENTIALS, now, ...options.sandbox })
@@ -80,7 +82,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   }
   const lines: string[] = []
   const logDestination = { write: (line: string) => void lines.push(line) }
-  const { app, services } = await buildApp(env, { now, pace, dots, logDestination })
+  const { app, services } = await buildApp(env, { now, clock, pace, dots, logDestination })
   await app.listen({ host: services.config.host, port })
   onTestFinished(async () => {
     await app.close()

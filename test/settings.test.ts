@@ -39,6 +39,7 @@ const VALID: [settings: Record<string, string>, read: (config: Config) => unknow
   [{ DATABASE_URL: 'sqlite:/var/lib/shop.db' }, ({ databaseUrl }) => databaseUrl, 'sqlite:/var/lib/shop.db'],
   [{ DATABASE_URL: ' sqlite:shop.db ' }, ({ databaseUrl }) => databaseUrl, 'sqlite:shop.db'],
   [{ DATABASE_URL: 'sqlite:./my data/x' }, ({ databaseUrl }) => databaseUrl, 'sqlite:./my data/x'],
+  [{ DATABASE_URL: 'sqlite:./~/x~$.db' }, ({ databaseUrl }) => databaseUrl, 'sqlite:./~/x~$.db'],
   [{ DATABASE_URL: 'sqlite:x' }, ({ databaseUrl }) => databaseUrl, 'sqlite:x'],
   [{ DATABASE_URL: 'sqlite::memory:' }, ({ databaseUrl }) => databaseUrl, 'sqlite::memory:'],
   [
@@ -132,6 +133,9 @@ const INVALID: [name: string, ...values: string[]][] = [
     'sqlite::memory',
     'sqlite:"/x/shop.db"',
     "sqlite:'/x/shop.db'",
+    'sqlite:~/shop.db',
+    'sqlite:~shop/shop.db',
+    'sqlite:$HOME/shop.db',
   ],
   [
     'TRUST_PROXY',

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-
+import { decodeUtf8, NotUtf8 } from '../utf8.ts'
 import {
   CatalogError,
   type CatalogProblem,
@@ -79,12 +79,9 @@ export async function readVersion(
   known: readonly (string | undefined)[] = [],
 ): Promise<CatalogVersion> {
   const products: Product[] = []
-  let isNew = false
-  const version = await takeVersion(path, known, async (some) => {
-    isNew = true
-    products.push(...some)
-  })
-  return isNew && version.problems === undefined ? { ...version, catalog: new Catalog(products) } : version
+  const version = await takeVersion(path, known, async (some) => void products.push(...some))
+  const isNew = version.problems === undefined && !known.includes(version.digest)
+  return isNew ? { ...version, catalog: new Catalog(products) } : version
 }
 
 /** Like `readVersion`, with `take` for the products of a new version: some at a time, until there is a problem. */
@@ -166,18 +163,16 @@ async function* chunksOf(path: string): AsyncGenerator<Buffer> {
   }
 }
 
-/** The whole file as text: UTF-8, with or without a byte order mark. */
+/** The whole file as text. */
 async function textOf(path: string): Promise<string> {
   // Not from chunks: to join them would take the memory twice.
   const bytes = await readFile(path).catch((cause) => {
     throw fileError(describeReadError(path, cause), cause)
   })
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (cause) {
-    const isUtf16 = ['fffe', 'feff'].includes(bytes.toString('hex', 0, 2))
-    const found = isUtf16 ? 'the file is saved as UTF-16' : 'the file holds bytes that are not UTF-8'
-    throw fileError(`${found}: save it again as UTF-8`, cause)
+    return decodeUtf8(bytes)
+  } catch (error) {
+    throw error instanceof NotUtf8 ? fileError(`the file ${error.message}`, error) : error
   }
 }
 

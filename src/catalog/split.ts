@@ -1,10 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 
-const LIST_KEY = '"products"'
-const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
+const [QUOTE, BACKSLASH] = [0x22, 0x5c]
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d]
-/** JSON's own white space (RFC 8259, section 2). */
-const BLANKS: readonly (number | undefined)[] = [0x20, 0x09, 0x0a, 0x0d]
+/** Of a product: in the list, which is in the object that the file is. */
+const PRODUCT_DEPTH = 2
 /** Bounds the memory. A product has some hundred bytes; a larger one is probably a quote that is not closed. */
 const MAX_PART_BYTES = 1024 * 1024
 
@@ -17,81 +16,51 @@ export class NotPlain extends Error {
  * The text of each product of a catalog file, so that never all of them have to be in memory as JSON. If each text is
  * valid JSON, the file is, once this has ended without an error.
  *
- * @throws NotPlain, and the errors of `chunks`.
+ * @throws NotPlain, at the latest in the end, and the errors of `chunks`.
  */
 export async function* productTexts(chunks: AsyncIterable<Buffer>): AsyncGenerator<string[]> {
+  /** The file with `{}` in the place of each product, byte by byte: it is decoded in the end. */
+  let frame = ''
+  let count = 0
+  let depth = 0
   let rest = Buffer.alloc(0)
-  let head: string | undefined
-  let expected: Expected = 'entry'
   for await (const chunk of chunks) {
     rest = Buffer.concat([rest, chunk])
-    const start = head === undefined ? startOfList(rest) : 0
-    if (start !== undefined) {
-      head ??= textOf(rest.subarray(0, start)).replace(/^\ufeff/, '')
-      const found = readEntries(rest.subarray(start), expected)
-      expected = found.expected
-      rest = rest.subarray(start + found.length)
-      yield found.texts
-    }
-    if (rest.length > MAX_PART_BYTES) throw new NotPlain()
-  }
-  if (head === undefined || expected !== 'nothing') throw new NotPlain()
-  checkFrame(head, textOf(rest))
-}
-
-/** What comes next in the list; nothing: it has ended. */
-type Expected = 'entry' | 'comma' | 'nothing'
-
-/** The entries that are complete, and the length of what was read. */
-function readEntries(
-  bytes: Buffer,
-  expected: Expected,
-): { texts: string[]; expected: Expected; length: number } {
-  const texts: string[] = []
-  let next = expected
-  let at = skipBlanks(bytes, 0)
-  while (at < bytes.length && next !== 'nothing') {
-    const byte = bytes[at]
-    if (next === 'entry') {
-      if (byte !== OPEN_BRACE) throw new NotPlain()
-      const end = endOfObject(bytes, at)
+    const texts: string[] = []
+    let start = 0
+    let at = 0
+    while (at < rest.length) {
+      const isProduct = rest[at] === OPEN_BRACE && depth === PRODUCT_DEPTH
+      const end = isProduct ? endOfObject(rest, at) : endOfToken(rest, at)
       if (end === undefined) break
-      texts.push(textOf(bytes.subarray(at, end)))
-      next = 'comma'
+      if (isProduct) {
+        texts.push(textOf(rest.subarray(at, end)))
+        frame += `${rest.toString('latin1', start, at)}{}`
+        start = end
+      } else {
+        depth += depthChange(rest[at])
+      }
       at = end
-    } else if (byte === COMMA) {
-      next = 'entry'
-      at += 1
-    } else if (byte === CLOSE_BRACKET) {
-      next = 'nothing'
-    } else {
-      throw new NotPlain()
     }
-    at = skipBlanks(bytes, at)
+    frame += rest.toString('latin1', start, at)
+    rest = rest.subarray(at)
+    if (rest.length > MAX_PART_BYTES) throw new NotPlain()
+    count += texts.length
+    yield texts
   }
-  return { texts, expected: next, length: at }
+  if (rest.length > 0 || !isFrame(textOf(Buffer.from(frame, 'latin1')), count)) throw new NotPlain()
 }
 
-/** `head` and `tail` of the file have to be an object of which the list in between is the only `products`. */
-function checkFrame(head: string, tail: string): void {
+/** Whether a text is an object with nothing but `$schema` and the list of all `count` products, which are empty in it. */
+function isFrame(text: string, count: number): boolean {
   try {
-    const { products, $schema = '', ...others } = JSON.parse(head + tail)
-    const after = JSON.parse(`{"list":[${tail}`)
-    const isList = Array.isArray(products) && products.length === 0 && !Object.hasOwn(after, 'products')
-    if (isList && typeof $schema === 'string' && Object.keys(others).length === 0) return
-  } catch {}
-  throw new NotPlain()
-}
-
-/** The position behind `"products": [`. */
-function startOfList(bytes: Buffer): number | undefined {
-  const key = bytes.indexOf(LIST_KEY)
-  if (key < 0) return undefined
-  const colon = skipBlanks(bytes, key + LIST_KEY.length)
-  const open = skipBlanks(bytes, colon + 1)
-  if (open >= bytes.length) return undefined
-  if (bytes[colon] !== COLON || bytes[open] !== OPEN_BRACKET) throw new NotPlain()
-  return open + 1
+    const { products, $schema = '', ...others } = JSON.parse(text.replace(/^\ufeff/, ''))
+    const isList = Array.isArray(products) && products.length === count && count > 0
+    const isOfObjects = isList && products.every((entry) => JSON.stringify(entry) === '{}')
+    return isOfObjects && typeof $schema === 'string' && Object.keys(others).length === 0
+  } catch {
+    return false
+  }
 }
 
 function textOf(bytes: Buffer): string {
@@ -102,31 +71,31 @@ function textOf(bytes: Buffer): string {
 /** The position behind the object that starts at `start`; undefined where it is not complete. */
 function endOfObject(bytes: Buffer, start: number): number | undefined {
   let depth = 0
-  for (let at = start; at < bytes.length; at++) {
-    const byte = bytes[at]
-    if (byte === QUOTE) at = endOfText(bytes, at)
-    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1
-    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth -= 1
-    if (depth === 0) return at + 1
+  let at = start
+  while (at < bytes.length) {
+    depth += depthChange(bytes[at])
+    const end = endOfToken(bytes, at)
+    if (depth === 0 || end === undefined) return end
+    at = end
   }
   return undefined
 }
 
-/** The position of the quote that closes the text which starts at `start`, or the end of the bytes. */
-function endOfText(bytes: Buffer, start: number): number {
+function depthChange(byte: number | undefined): number {
+  if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return 1
+  return byte === CLOSE_BRACE || byte === CLOSE_BRACKET ? -1 : 0
+}
+
+/** The position behind the text in quotes, or the other byte, that is at `start`; undefined where a text is not closed. */
+function endOfToken(bytes: Buffer, start: number): number | undefined {
+  if (bytes[start] !== QUOTE) return start + 1
   let at = start
   for (;;) {
     at = bytes.indexOf(QUOTE, at + 1)
-    if (at < 0) return bytes.length
+    if (at < 0) return undefined
     let before = at - 1
     while (bytes[before] === BACKSLASH) before -= 1
     // An even number of backslashes: they escape one another, and not the quote.
-    if ((at - before) % 2 === 1) return at
+    if ((at - before) % 2 === 1) return at + 1
   }
-}
-
-function skipBlanks(bytes: Buffer, start: number): number {
-  let at = start
-  while (BLANKS.includes(bytes[at])) at += 1
-  return at
 }

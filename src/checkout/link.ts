@@ -96,7 +96,7 @@ function tryParse(segment: string): LinkItems | undefined {
 
 /** The known products among what a damaged segment names. */
 function namedProducts(segment: string, catalog: Catalog): { name: string; path: string }[] {
-  const [items = ''] = segment.split(/[?&]/)
+  const [items = ''] = segment.split(/[?&\s]|%3F|%26/i)
   const skus = items.split(',').flatMap((item) => {
     const found = tryParse(item.split(':')[0] ?? '')
     return found?.form === 'bare' ? [found.sku] : []

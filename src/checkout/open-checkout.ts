@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { DEADLINES_MS, type DotsClient } from '../dots/client.ts'
 import { AppError, isDotsError, type Log } from '../errors.ts'
-import { buyPath, formatItems } from '../links/cart.ts'
+import { buyPath, formatItems, formatPermalink } from '../links/cart.ts'
 import { formFields } from '../links/parameters.ts'
 import type { Checkout, NewCheckout, OpenedSession, PurchaseKey } from '../store/checkout.ts'
 import { CREATING_TIMEOUT_MS } from '../store/checkouts.ts'
@@ -81,7 +81,7 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
     const request = sessionRequest(id, order, { publicUrl, expiresIn: config.checkoutExpiresIn })
     const checkout = newCheckout(id, order, request)
     // Never the email: the log may be stored longer than the buyer has agreed to.
-    const details = { checkout: id, items: request.body.metadata.items, amountTotal: order.amountTotal }
+    const details = { checkout: id, items: formatPermalink(order.link.cart), amountTotal: order.amountTotal }
     const write = <T>(work: () => Promise<T>, more: object = {}) =>
       optional(log, 'checkout.not-stored', work, { ...details, ...more })
 

@@ -2,6 +2,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import { availability, notForSale, type Product, quantityLimits, salesLimit } from '../catalog/product.ts'
 import { AppError, type Log } from '../errors.ts'
 import { malformedLink } from '../links/cart.ts'
+import type { OrderSummary } from '../pages/order-summary.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 import type { Link } from './link.ts'
@@ -21,6 +22,12 @@ export interface Order {
   /** Cents. */
   amountTotal: number
   currency: string
+}
+
+/** What the pages show of an order, in the locale of the buyer. */
+export function orderSummaryOf({ lines, amountTotal, currency }: Order, locale: string): OrderSummary {
+  const items = lines.map(({ product, quantity, amount }) => ({ name: product.name, quantity, amount }))
+  return { items, amountTotal, currency, locale }
 }
 
 /**

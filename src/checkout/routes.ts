@@ -12,7 +12,7 @@ import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 import { type Link, readLink } from './link.ts'
 import type { CheckoutService } from './open-checkout.ts'
-import { checkSalesLimits, type Order, priceLink } from './price.ts'
+import { checkSalesLimits, type Order, orderSummaryOf, priceLink } from './price.ts'
 import { classifyRequest } from './visitor.ts'
 
 interface BuyRoute {
@@ -84,15 +84,10 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     return config.linkProtection === 'confirm' || lines.some(({ product }) => product.confirm === true)
   }
 
-  function confirmation(request: FastifyRequest, { link, lines, amountTotal, currency }: Order): string {
-    return confirmPage(shop, {
-      items: lines.map(({ product, quantity, amount }) => ({ name: product.name, quantity, amount })),
-      amountTotal,
-      currency,
-      locale: bestLocale(request.languages()),
-      action: `/buy/${formatItems(link.items)}`,
-      hiddenFields: formFields(link.parameters),
-    })
+  function confirmation(request: FastifyRequest, order: Order): string {
+    const { items, parameters } = order.link
+    const form = { action: `/buy/${formatItems(items)}`, hiddenFields: formFields(parameters) }
+    return confirmPage(shop, { ...orderSummaryOf(order, bestLocale(request.languages())), ...form })
   }
 
   /** The product or cart of the link, with a form instead of a link: programs follow links, but press no buttons. */

@@ -3,7 +3,7 @@ import type { Session } from '../dots/messages.ts'
 import { isDotsError, type Log } from '../errors.ts'
 import type { Settle } from '../orders/settle.ts'
 import type { CheckoutStatus } from '../pages/checkout-status.ts'
-import type { Checkout } from '../store/checkout.ts'
+import { type Checkout, itemsOf } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 import type { UnsavedCheckouts } from './unsaved-checkouts.ts'
@@ -19,7 +19,7 @@ interface StatusOptions {
   settle: Settle
   unsaved: UnsavedCheckouts
   /** A monotonic clock, in milliseconds. */
-  clock?: () => number
+  clock: () => number
 }
 
 export interface RefreshedCheckout {
@@ -33,13 +33,7 @@ export interface RefreshedCheckout {
 export type Status = ReturnType<typeof statusService>
 
 /** The status of checkouts, for returning buyers and second clicks. */
-export function statusService({
-  dots,
-  store,
-  settle,
-  unsaved,
-  clock = () => performance.now(),
-}: StatusOptions) {
+export function statusService({ dots, store, settle, unsaved, clock }: StatusOptions) {
   /** The last answers by session id, in the order of their calls. */
   const answers = new Map<string, { answer: Promise<RefreshedCheckout>; askedAt: number; isDone: boolean }>()
 
@@ -71,6 +65,8 @@ export function statusService({
         return await asked.answer
       } finally {
         asked.isDone = true
+        // It holds an email, which must not stay in memory until somebody else comes back.
+        setTimeout(() => answers.get(sessionId) === asked && answers.delete(sessionId), FRESH_MS).unref()
       }
     },
   }
@@ -106,11 +102,7 @@ export function statusService({
       : { status: 'open', checkout: row, checkoutUrl }
   }
 
-  async function readSession(
-    { id, items }: Checkout,
-    sessionId: string,
-    log: Log,
-  ): Promise<Session | undefined> {
+  async function readSession(checkout: Checkout, sessionId: string, log: Log): Promise<Session | undefined> {
     try {
       return await dots.getCheckoutSession(sessionId, 'return')
     } catch (error) {
@@ -120,8 +112,8 @@ export function statusService({
           event: 'checkout.status-unknown',
           ...error.details,
           code: error.code,
-          checkout: id,
-          items: items.map(({ sku, quantity }) => `${sku}:${quantity}`).join(),
+          checkout: checkout.id,
+          items: itemsOf(checkout),
         },
         'could not get the status of a session from Dots',
       )

@@ -1,6 +1,6 @@
 import '../node-version.js'
-import { existsSync, realpathSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../config.ts'
 import { readEnvironment } from '../environment.ts'
@@ -11,7 +11,7 @@ import { command, processIo, UsageError } from './command.ts'
 const USAGE = `npm run backup -- FILE
 
 Writes a whole copy of the SQLite database to FILE, also while the service runs and sells. The copy is checked before it
-gets its name, so FILE is never half a copy; a FILE that is there is replaced. It holds buyers' emails.`
+gets its name, so FILE is never half a copy; a file that is there is replaced, and nothing else is. It holds buyers' emails.`
 
 /** To copy the database, no other setting is needed. */
 const FALLBACKS = { DOTS_CLIENT_ID: 'not-needed', DOTS_API_KEY: 'not-needed', PUBLIC_URL: 'http://localhost' }
@@ -22,7 +22,7 @@ const MEBIBYTE = 1024 * 1024
 export const main = command(USAGE, async (argv, io) => {
   const { positionals } = parseArgs({ args: argv, allowPositionals: true })
   const [file, ...more] = positionals
-  if (file === undefined || file === '' || more.length > 0)
+  if (file === undefined || file === '' || file.endsWith('/') || more.length > 0)
     throw new UsageError('Name one file for the copy.')
   const environment = { dotenvPath: io.dotenvPath, fallbacks: FALLBACKS }
   if (POSTGRES.test(readEnvironment(io.env, environment).texts.DATABASE_URL ?? '')) {
@@ -30,10 +30,11 @@ export const main = command(USAGE, async (argv, io) => {
     return 1
   }
   const path = databasePath(loadConfig(io.env, environment).databaseUrl)
-  if (isPartOfDatabase(file, path))
-    throw new UsageError(`${file} belongs to the database itself: name another.`)
   try {
-    const { checkouts, bytes } = backupSqlite(path, file)
+    const target = realTarget(file)
+    if (isPartOfDatabase(target, path))
+      throw new UsageError(`${file} belongs to the database itself: name another.`)
+    const { checkouts, bytes } = backupSqlite(path, target)
     io.out(`${file}: ${checkouts} checkouts, ${(bytes / MEBIBYTE).toFixed(1)} MiB, checked`)
     return 0
   } catch (error) {
@@ -43,12 +44,25 @@ export const main = command(USAGE, async (argv, io) => {
   }
 })
 
+/**
+ * The file that `file` names, behind symbolic links: the rename would replace the link itself, or a pipe, a device or
+ * whatever else is there.
+ *
+ * @throws UsageError if it is no regular file; the error of the file system where its folder cannot be searched.
+ */
+function realTarget(file: string): string {
+  const isNew = lstatSync(file, { throwIfNoEntry: false }) === undefined
+  if (isNew) return join(realpathSync(dirname(file)), basename(file))
+  if (statSync(file, { throwIfNoEntry: false })?.isFile()) return realpathSync(file)
+  throw new UsageError(`${file} is no regular file: name one, or one that is not there yet.`)
+}
+
 /** Whether a file is the database, by any name, or one of those that SQLite has beside it. */
 function isPartOfDatabase(file: string, path: string): boolean {
-  const names = existsSync(path) ? [path, realpathSync(path)] : [path]
-  if (
-    names.flatMap((name) => ['', '-wal', '-shm', '-journal'].map((end) => name + end)).includes(resolve(file))
-  ) {
+  // A database that this process cannot see is explained when it is opened.
+  if (!existsSync(path)) return false
+  const names = [path, realpathSync(path)]
+  if (names.flatMap((name) => ['', '-wal', '-shm', '-journal'].map((end) => name + end)).includes(file)) {
     return true
   }
   const [one, other] = [file, path].map((name) => statSync(name, { throwIfNoEntry: false }))

@@ -37,7 +37,14 @@ export const main = command(USAGE, async (argv, io) => {
   })
   const { lease, backfill, events } = services
   const range = { since: since.toISOString(), startedAt: new Date().toISOString() }
-  let last: Readonly<BackfillProgress> = { sessions: 0, settled: 0, restored: 0, held: 0, released: 0 }
+  let last: Readonly<BackfillProgress> = {
+    sessions: 0,
+    settled: 0,
+    restored: 0,
+    held: 0,
+    released: 0,
+    inProgress: 0,
+  }
   const onProgress = (progress: Readonly<BackfillProgress>) => {
     last = progress
     io.err(progressLine(progress))

@@ -1,4 +1,4 @@
-import { AppError, hasCode, isDotsError } from '../errors.ts'
+import { AppError, hasCode, isDotsError, loggedCause } from '../errors.ts'
 import { webUrl } from '../web-url.ts'
 import { apiAccess, type CallKind, isRefusal } from './access.ts'
 import type { Purpose } from './concurrency.ts'
@@ -126,11 +126,9 @@ export function dotsClient(options: DotsClientOptions) {
       await listCheckoutSessions({ limit: 1 })
     } catch (error) {
       if (isRefusal(error)) access.refuseAtStart()
-      // An error without a code is a bug.
-      const [level, cause] = isDotsError(error)
-        ? ([error.logLevel, { ...error.details, code: error.code }] as const)
-        : (['error', { err: error }] as const)
-      log[level]({ event: 'dots.first-call.failed', ...cause }, 'the first call to Dots failed')
+      const { logLevel = 'error', details = {} } = isDotsError(error) ? error : {}
+      const cause = { ...details, ...loggedCause(error) }
+      log[logLevel]({ event: 'dots.first-call.failed', ...cause }, 'the first call to Dots failed')
     }
   }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Dispatcher } from 'undici'
-import { type OutgoingProxy, outgoingDispatcher } from '../dispatcher.ts'
+import { faultOf, type OutgoingProxy, outgoingDispatcher } from '../dispatcher.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { errorCode } from './messages.ts'
 
@@ -191,7 +191,7 @@ const TRANSPORT_ERRORS: readonly (readonly [RegExp, ErrorCode])[] = [
   // These come before the first byte of a request has left.
   [/^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|EHOSTUNREACH)$/, 'dots-unreachable'],
   [/^(?:ENETUNREACH|EADDRNOTAVAIL|EMFILE|UND_ERR_CONNECT_TIMEOUT)$/, 'dots-unreachable'],
-  // A proxy that is away or refuses to connect. (A call that we abort ourselves has the name of our reason.)
+  // A proxy that is away or refuses to connect. Calls that we abort ourselves have other names: AbortError, TimeoutError.
   [/^(?:UND_ERR_PRX_CONN|UND_ERR_ABORTED)$/, 'dots-unreachable'],
   // Also a server that does not speak TLS.
   [/^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$|CERT_|SELF_SIGNED_)/, 'dots-certificate-rejected'],
@@ -204,11 +204,4 @@ function transportError(cause: unknown): AppError {
   const fault = faultOf(cause)
   const [, code = 'dots-connection-lost'] = TRANSPORT_ERRORS.find(([pattern]) => pattern.test(fault)) ?? []
   return new AppError(code, { cause, details: { fault } })
-}
-
-/** The code of an error, or else its name. A host with two IP addresses fails with two errors; the first counts. */
-function faultOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return faultOf(error.errors[0])
-  if (!(error instanceof Error)) return 'unknown'
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

@@ -8,13 +8,13 @@ interface HealthOptions {
   catalog: Pick<LiveCatalog, 'status'>
   store: Pick<Store, 'ping'>
   dots: Pick<DotsClient, 'access' | 'calls'>
-  log: LogOutput
+  logOutput: LogOutput
 }
 
 /** `/healthz`: the process answers. `/readyz`: it can sell, with the state of each part. */
 export async function healthRoutes(
   app: FastifyInstance,
-  { catalog, store, dots, log }: HealthOptions,
+  { catalog, store, dots, logOutput }: HealthOptions,
 ): Promise<void> {
   app.get('/healthz', { config: { limit: 'none' } }, async () => ({ status: 'ok' }))
 
@@ -25,7 +25,7 @@ export async function healthRoutes(
       store: await storePart(store),
       catalog: { status: state, ...file },
       dots: dotsPart(dots),
-      log: logPart(log),
+      log: logPart(logOutput),
     }
     // Only rejected credentials and a wrong URL of Dots make a replica unready, since they are its own. When Dots is
     // down, it is down for all replicas, and one of them has to tell the buyers.

@@ -9,24 +9,14 @@ declare module 'fastify' {
 
 /** Knows which methods each path takes: Fastify itself answers 404 for another method, as for an unknown path. */
 export const knownPaths = fp(async (app) => {
-  const routes: { segments: readonly string[]; methods: readonly string[] }[] = []
+  const routes: { path: RegExp; methods: readonly string[] }[] = []
   app.addHook('onRoute', ({ url, method }) => {
-    routes.push({ segments: segmentsOf(url), methods: [method].flat() })
+    const segments = url.split('/').map((one) => (one.startsWith(':') ? '[^/]+' : RegExp.escape(one)))
+    routes.push({ path: new RegExp(`^${segments.join('/')}/?$`), methods: [method].flat() })
   })
   app.decorate('allowedMethods', (url) => {
-    const path = segmentsOf(decodeURI(url.split(/[?#]/, 1)[0] ?? ''))
-    const found = routes.filter(({ segments }) => isSamePath(segments, path))
+    const path = decodeURI(url.split(/[?#]/, 1)[0] ?? '')
+    const found = routes.filter((route) => route.path.test(path))
     return [...new Set(found.flatMap(({ methods }) => methods))].sort()
   })
 })
-
-function segmentsOf(path: string): readonly string[] {
-  return path.replace(/(?<=.)\/$/, '').split('/')
-}
-
-function isSamePath(pattern: readonly string[], path: readonly string[]): boolean {
-  return (
-    pattern.length === path.length &&
-    pattern.every((segment, at) => (segment.startsWith(':') ? path[at] !== '' : path[at] === segment))
-  )
-}

@@ -30,6 +30,8 @@ const KEEP_ALIVE_MS = 130_000
 
 /** What {@link normalizeUrl} makes of a URL whose path cannot be decoded. There is no route for it. */
 const MALFORMED_URL = '/malformed-url'
+/** A buy link whose `?` was escaped or replaced, from that place to the end of its path. */
+const ESCAPED_QUERY = /^(\/buy\/[^/?]*?(?:&|%3F|%26))([^?]*[^/?])/i
 /** Scheme and host before the path, as clients send them to a proxy (RFC 9112, 3.2.2). */
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i
 
@@ -103,6 +105,11 @@ export const requestChecks = fp(async (app) => {
   app.addContentTypeParser(form, { parseAs: 'string' }, async (_request: unknown, text: string) => text)
 })
 
+/** Keeps the slashes of `buyer/email` in the one segment that the link is read from. */
+function escapeSlashes(_link: string, start: string, query: string): string {
+  return start + query.replaceAll('/', '%2F')
+}
+
 /**
  * The path and query of a request. A broken percent-encoding would be answered by the router itself, without our
  * limits, headers and log, so it becomes a URL that {@link requestChecks} refuses. Of an absolute URL only the path is
@@ -111,7 +118,7 @@ export const requestChecks = fp(async (app) => {
 function normalizeUrl(request: Pick<IncomingMessage, 'url'>): string {
   const path = (request.url ?? '/').replace(ABSOLUTE_FORM, '')
   // The router itself would refuse what does not begin with a slash, such as `GET *?a=1`.
-  const url = path.startsWith('/') ? path : `/${path}`
+  const url = (path.startsWith('/') ? path : `/${path}`).replace(ESCAPED_QUERY, escapeSlashes)
   try {
     decodeURIComponent(url.split('?', 1)[0] ?? '')
     return url

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { loggedCause } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -60,10 +61,8 @@ async function stop(app: FastifyInstance, signal: string, abortCalls: () => void
     const drained = await Promise.race([app.close().then(() => true), timeout])
     app.log.info({ event: 'service.stopped', drained }, 'stopped')
   } catch (error) {
-    // An error with a code comes from the environment; one without is a bug, and its stack is needed.
-    const cause = error instanceof Error && 'code' in error ? { code: error.code } : { err: error }
     app.log.error(
-      { event: 'service.stop-failed', drained: false, ...cause },
+      { event: 'service.stop-failed', drained: false, ...loggedCause(error) },
       'stopped, but not everything could be closed',
     )
     process.exit(1)

@@ -12,7 +12,8 @@ export interface LinkText {
  * punctuation, quotation marks and closing brackets, also in their full-width, CJK and Arabic forms.
  */
 const TRAILING =
-  /[\s\p{Cf}\p{Pe}\p{Pi}\p{Pf}.,;:!?>"'*_…„‚،؛؟۔٭。、．，；：！？＞＂＇＊＿｡､︐︑︒︓︔︕︖︙﹐﹑﹒﹔﹕﹖﹗﹡﹥]$/u
+  /[\s\p{Cf}\p{Pe}\p{Pi}\p{Pf}.,;:!?>"'*_…„‚،؛؟۔٭。、．，；：！？＞＂＇＊＿｡､︐︑︒︓︔︕︖︙﹐﹑﹒﹔﹕﹖﹗﹡﹥]/u
+const TRAILING_END = new RegExp(`${TRAILING.source}$`, 'u')
 /** Text around a link never ends it with nearly as many; each is one more reading of the link. */
 const MAX_TRAILING = 20
 
@@ -22,25 +23,38 @@ const GLUE = new RegExp(`(?:\\?|%3[Ff]|&(?:amp;)*|%26(?:amp;)*|;|\\s)(?=/?(?:${K
 const QUERY_IN_SEGMENT = /[?&](?=[^?&=]+=)/
 
 /** Markdown and a second percent-encoding change the underscore. */
-const SIGNATURE = /link(?:\\?_|%(?:25)*5F)signature/i
-/** How much of the signature's name tells that it was cut off in the middle. */
-const MIN_NAME_START = 'link_'
+const UNDERSCORE = '(?:\\\\?_|%(?:25)*5F)'
+const SIGNATURE = new RegExp(`link${UNDERSCORE}signature`, 'i')
+/** `s`, `si`, `sig` … or nothing: what a cut leaves of the name behind its underscore. */
+const NAME_REST = [...'signature'].reduceRight((rest, letter) => `(?:${letter}${rest})?`, '')
+/**
+ * The start of the signature's name, where a link was cut inside it: `link` at least, as `l` or `lin` may be anybody's
+ * parameter. Half an escape and punctuation may follow, then nothing, or what somebody appended. Inside a segment or a
+ * value it has to have its underscore.
+ */
+const CUT_NAME = new RegExp(
+  `(?:^(?:amp;)*/?link|(?:[?&;]|%3F|%26)/?link(?=${UNDERSCORE}))(?:${UNDERSCORE}${NAME_REST})?` +
+    `(?:\\\\|%[\\dA-F]*)?${TRAILING.source}{0,${MAX_TRAILING}}(?:$|[?&;\\s]|%3F|%26)`,
+  'iu',
+)
 
 /** The text without one, two, three … characters of punctuation at its end. */
 export function* withoutTrailing(text: string): Generator<string> {
   let rest = text
-  for (let count = 0; count < MAX_TRAILING && TRAILING.test(rest); count++) {
-    rest = rest.replace(TRAILING, '')
+  for (let count = 0; count < MAX_TRAILING && TRAILING_END.test(rest); count++) {
+    rest = rest.replace(TRAILING_END, '')
     yield rest
   }
 }
 
-/** Whether a link carries a signature anywhere, also a damaged one: such a link is never sold as a plain one. */
+/**
+ * Whether a link carries a signature anywhere, also a damaged one or the start of its name: such a link is never sold as a
+ * plain one.
+ */
 export function mentionsSignature({ segment, pairs }: LinkText): boolean {
-  if (SIGNATURE.test(segment)) return true
-  const [lastName = '', lastValue] = pairs.at(-1) ?? []
-  const isCut = lastName.startsWith(MIN_NAME_START) && SIGNATURE_PARAMETER.startsWith(lastName) && !lastValue
-  return isCut || pairs.some(([name, value]) => SIGNATURE.test(name) || SIGNATURE.test(value))
+  const texts = pairs.map(([name, value]) => (value === '' ? name : `${name}=${value}`))
+  // With a slash before it, a sku `link` is not taken for the name of a parameter.
+  return [`/buy/${segment}`, ...texts].some((text) => SIGNATURE.test(text) || CUT_NAME.test(text))
 }
 
 /**

@@ -14,8 +14,11 @@ import { readPage } from './session-list.ts'
 import { type OwnMetadata, readMerchantMetadata, readOwnMetadata } from './session-metadata.ts'
 import type { Settle } from './settle.ts'
 
-/** Longer than any click takes. A row younger than this is not touched, since its click may still be in progress. */
-export const AFTER_CLICK_MS = 60_000
+/**
+ * Three times what any click takes. A row younger than this is not touched, since its click may still be in progress. The
+ * backfill at a start, and its repetition after this time, meet within a minute what a killed process has left.
+ */
+export const AFTER_CLICK_MS = 30_000
 /** If a session is not in Dots' list after this time, it was never created. */
 const FAIL_UNRESOLVED_MS = 3_600_000
 
@@ -39,6 +42,8 @@ export interface BackfillProgress {
   held: number
   /** Held by an earlier backfill, and announced now. */
   released: number
+  /** Left alone, since their clicks may be in progress. */
+  inProgress: number
 }
 
 interface BackfillRun {
@@ -89,7 +94,14 @@ export function backfillService(options: BackfillOptions) {
       maxPages = Number.POSITIVE_INFINITY,
     }: BackfillRun = {},
   ): Promise<boolean> {
-    const progress: BackfillProgress = { sessions: 0, settled: 0, restored: 0, held: 0, released: 0 }
+    const progress: BackfillProgress = {
+      sessions: 0,
+      settled: 0,
+      restored: 0,
+      held: 0,
+      released: 0,
+      inProgress: 0,
+    }
     let cursor = from
     for (let pages = 0; pages < maxPages; pages += 1) {
       if (!(await lease.nextCall(signal))) return false
@@ -149,7 +161,10 @@ export function backfillService(options: BackfillOptions) {
     if (known?.state === 'expired' && session.status === 'expired') return
     // The click may be in progress: only the click knows which session the buyer gets.
     const ageMs = now().getTime() - Date.parse(known?.createdAt ?? '')
-    if (known?.state === 'creating' && ageMs >= 0 && ageMs < AFTER_CLICK_MS) return
+    if (known?.state === 'creating' && ageMs >= 0 && ageMs < AFTER_CLICK_MS) {
+      progress.inProgress += 1
+      return
+    }
     if (known === undefined) {
       if (!isOurs(session)) return
       const isHeld = session.status === 'complete' && !announceRestored && !wasNeverAnnounced(session, named)

@@ -1,14 +1,13 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import { type Dispatcher, request } from 'undici'
 import type { Config } from '../config.ts'
-import { outgoingDispatcher } from '../dispatcher.ts'
-import type { Log } from '../errors.ts'
+import { faultOf, outgoingDispatcher } from '../dispatcher.ts'
+import { type Log, loggedCause } from '../errors.ts'
 import type { Checkout } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
-import type { Announcement, Which } from '../store/outbox.ts'
-import { StoreError } from '../store/store.ts'
-import { backgroundLoop } from './loop.ts'
+import type { Announcement, AttemptKind } from '../store/outbox.ts'
+import { backgroundLoop, nextTurn } from './loop.ts'
 
 /** Seconds after which an announcement is sent again: Svix's schedule (docs.svix.com/retries). After the last it has failed. */
 const RETRY_SECONDS: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]
@@ -33,6 +32,8 @@ const SET_ASIDE_MS = 500
 const SET_ASIDE_FACTOR = 3
 /** How much the last answer counts in their average time. */
 const LAST_ANSWER_SHARE = 0.2
+/** Wall clock and monotonic clock differ by less, unless one was set. */
+const EARLY_MS = 1_000
 /** So that a receiver does not get everything in the same second after an outage. */
 const JITTER = 0.1
 /** How long a stop waits for responses of receivers; platforms kill a process after ten seconds. */
@@ -45,6 +46,8 @@ interface DeliveriesOptions {
   store: Store
   log: Log
   now: () => Date
+  /** A monotonic clock, in milliseconds. */
+  clock: () => number
   everyMs: number
   /** Seconds between the attempts, for tests. */
   retrySeconds?: readonly number[]
@@ -52,8 +55,9 @@ interface DeliveriesOptions {
   dispatcher?: Dispatcher
 }
 
+/** Requests of one kind, and how many more may start. */
 interface Lane {
-  which: Which
+  kind: AttemptKind
   free: number
 }
 
@@ -64,8 +68,8 @@ export type Deliveries = ReturnType<typeof deliveryService>
  * (standardwebhooks.com), each at least once.
  */
 export function deliveryService(options: DeliveriesOptions) {
-  const { fulfillment, store, log, now, everyMs, retrySeconds = RETRY_SECONDS } = options
-  if (fulfillment === undefined) return { start() {}, runNow() {}, async stop() {} }
+  const { fulfillment, store, log, now, clock, everyMs, retrySeconds = RETRY_SECONDS } = options
+  if (fulfillment === undefined) return { start() {}, runNow() {}, runsEnded: () => 0, async stop() {} }
   const { url, secrets } = fulfillment
   // The first secret signs. The others are those that receivers may still accept during a rotation.
   const signer = new Webhook(secrets[0] ?? '')
@@ -78,13 +82,18 @@ export function deliveryService(options: DeliveriesOptions) {
   const loop = backgroundLoop({ name: 'deliveries', everyMs, log, run: sendDue })
 
   const lanes: Lane[] = [
-    { which: 'first', free: FIRST_SLOTS },
-    { which: 'retry', free: RETRY_SLOTS },
+    { kind: 'first', free: FIRST_SLOTS },
+    { kind: 'retry', free: RETRY_SLOTS },
   ]
   const underWay = new Map<string, Promise<void>>()
+  /** When the pause after the last attempt of this process ends, by the monotonic clock. */
+  const pausedUntil = new Map<string, number>()
   let slotFreed = Promise.withResolvers<void>()
+  /** The moving average of how long answers take. */
   let answerMs = 0
   let isClosed = false
+
+  const later = (ms: number) => new Date(now().getTime() + ms).toISOString()
 
   /**
    * Sends what is due, until nothing is left to start or `signal` is aborted. Does not wait for the answers.
@@ -99,37 +108,38 @@ export function deliveryService(options: DeliveriesOptions) {
       for (const lane of lanes) hasMore = (await fill(lane)) || hasMore
       if (hasMore) await slotFreed.promise
       // Answers that came together are all recorded before the next ones are claimed.
-      await setImmediate()
+      await nextTurn()
     }
   }
 
   /** Sends what is due while there are free slots; true if none is left. */
   async function fill(lane: Lane): Promise<boolean> {
-    const { free, which } = lane
+    const { free, kind } = lane
     if (free === 0) return true
-    const until = new Date(now().getTime() + CLAIM_MS).toISOString()
-    const due = await store.outbox.claimDue(free, until, which)
+    const due = await store.outbox.claimDue(free, later(CLAIM_MS), kind)
     const rows = await store.checkouts.findMany(due.map(({ checkoutId }) => checkoutId))
     const checkouts = new Map(rows.map((checkout) => [checkout.id, checkout]))
     for (const announcement of due) {
-      // A clock that jumped ends a claim before its attempt.
-      if (underWay.has(announcement.id)) continue
-      send(announcement, checkouts.get(announcement.checkoutId), lane)
+      const { id } = announcement
+      const pausedMs = kind === 'retry' ? (pausedUntil.get(id) ?? 0) - clock() : 0
+      const earlyMs = underWay.has(id) ? CLAIM_MS : pausedMs
+      // A clock that jumped ends a claim before its attempt, and so does the clock of another process. It is no attempt.
+      if (earlyMs > EARLY_MS) await store.outbox.postpone(announcement, later(earlyMs))
+      else send(announcement, checkouts.get(announcement.checkoutId), lane)
     }
     return lane.free === 0
   }
 
   function send(announcement: Announcement, checkout: Checkout | undefined, lane: Lane): void {
     const delivery = deliver(announcement, checkout).catch((error: unknown) => {
-      const cause = error instanceof StoreError ? { code: error.code } : { err: error }
       log.error(
-        { event: 'delivery.not-recorded', announcement: announcement.id, ...cause },
+        { event: 'delivery.not-recorded', announcement: announcement.id, ...loggedCause(error) },
         'the outcome of a delivery was not recorded; it is sent again',
       )
     })
     lane.free -= 1
-    const patienceMs = Math.max(SET_ASIDE_MS, SET_ASIDE_FACTOR * answerMs)
-    void Promise.race([delivery, sleep(patienceMs, undefined, { ref: false })]).then(() => {
+    const setAsideMs = Math.max(SET_ASIDE_MS, SET_ASIDE_FACTOR * answerMs)
+    void Promise.race([delivery, sleep(setAsideMs, undefined, { ref: false })]).then(() => {
       lane.free += 1
       slotFreed.resolve()
     })
@@ -140,6 +150,7 @@ export function deliveryService(options: DeliveriesOptions) {
   async function deliver(announcement: Announcement, checkout: Checkout | undefined): Promise<void> {
     const reason = await attempt(announcement.id, textOf(announcement, checkout))
     const details = { announcement: announcement.id, attempt: announcement.attempts }
+    pausedUntil.delete(announcement.id)
     if (reason === undefined) {
       await store.outbox.recordDelivered(announcement.id)
       log.info({ event: 'delivery.done', ...details }, 'announcement delivered')
@@ -147,7 +158,7 @@ export function deliveryService(options: DeliveriesOptions) {
     }
     // Cut off by the stop, which is no answer of the receiver: it is due again when its claim is over.
     if (isClosed) return
-    const pause = retrySeconds[announcement.attempts - 1]
+    const pause = nextPause(announcement)
     if (pause === undefined) {
       await store.outbox.recordUndelivered(announcement, reason, undefined)
       log.error(
@@ -156,9 +167,20 @@ export function deliveryService(options: DeliveriesOptions) {
       )
       return
     }
-    const retryAt = new Date(now().getTime() + pause * 1000 * (1 + JITTER * Math.random())).toISOString()
+    pausedUntil.set(announcement.id, clock() + pause * 1000)
+    const retryAt = later(pause * 1000 * (1 + JITTER * Math.random()))
     await store.outbox.recordUndelivered(announcement, reason, retryAt)
     log.warn({ event: 'delivery.retry', ...details, reason, retryAt }, 'delivery failed; will retry')
+  }
+
+  /**
+   * Seconds until the next attempt; undefined after the last one. Under a clock that is ahead attempts come early, so the
+   * attempts alone do not make it the last one: the time of all pauses has to be over as well.
+   */
+  function nextPause({ attempts, createdAt }: Announcement): number | undefined {
+    const ageSeconds = (now().getTime() - Date.parse(createdAt)) / 1000
+    const isOver = ageSeconds >= retrySeconds.reduce((sum, seconds) => sum + seconds, 0)
+    return retrySeconds[attempts - 1] ?? (isOver ? undefined : retrySeconds.at(-1))
   }
 
   /** One POST. Undefined if it was accepted (any 2xx); otherwise the reason, safe to store and to log. */
@@ -186,8 +208,7 @@ export function deliveryService(options: DeliveriesOptions) {
       const isAccepted = response.statusCode >= 200 && response.statusCode < 300
       return isAccepted ? undefined : `status ${response.statusCode}`
     } catch (error) {
-      if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-      return error instanceof Error ? error.name : 'failed'
+      return faultOf(error)
     }
   }
 

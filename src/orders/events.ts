@@ -1,6 +1,6 @@
 import type { DotsClient } from '../dots/client.ts'
 import { isDotsError, type Log } from '../errors.ts'
-import type { Checkout } from '../store/checkout.ts'
+import { type Checkout, itemsOf } from '../store/checkout.ts'
 import type { PendingEvent } from '../store/events.ts'
 import type { Store } from '../store/open-store.ts'
 import { MAX_ROWS } from '../store/rows.ts'
@@ -14,21 +14,21 @@ const CALLS_AT_ONCE = 8
 /** Longer than a batch takes. If the process dies meanwhile, its events are claimed again after this time. */
 const CLAIM_SECONDS = 60
 /**
- * Seconds before an event that matches no checkout is looked for again: half a minute for a row that is being written,
- * and at least one more backfill, which restores lost rows every five minutes. After the last look it is done.
+ * Seconds before the second and the third look for the checkout of an event that has matched none; then it is done. Half a
+ * minute is enough for a row that is being written, and nine more for the next backfill, which restores lost rows.
  */
 const SECOND_LOOK_SECONDS = 30
 const LOOK_AGAIN_SECONDS = [SECOND_LOOK_SECONDS, 540]
 /** Seconds before Dots is asked again: it may show a payment only a moment after its event. After these, MAX_RETRY_SECONDS. */
-const RETRY_SECONDS = [5, 30, 120, 600, 1_800]
-const MAX_RETRY_SECONDS = 3_600
+const RETRY_SECONDS = [5, 30, 120]
+const MAX_RETRY_SECONDS = 600
 /** Before an event is processed again for which Dots was not asked at all; longer where Dots has asked for a pause. */
 const NOT_CALLED_SECONDS = 5
 /** A session that is still open after so many attempts was not paid; the sweep checks it once more when it has expired. */
 const MAX_ATTEMPTS_AT_OPEN_SESSION = 5
-/** More than a week of attempts: what Dots has not answered by then, it never will. */
-const MAX_ATTEMPTS = 200
-/** After so many failures in a row Dots itself may be down, and the other events wait for the next run. */
+/** About a week of attempts: what Dots has not answered by then, it never will. */
+const MAX_ATTEMPTS = 1_010
+/** After so many outages in a row Dots itself may be down, and the other events wait for the next run. */
 const MAX_FAILURES_IN_A_ROW = 2
 
 const MAX_CANDIDATE_IDS = 50
@@ -103,32 +103,29 @@ export function eventService({ store, dots, settle, log, now }: EventOptions) {
 
   async function match(events: readonly PendingEvent[]) {
     const ids = [...new Set(events.flatMap(({ candidateIds }) => candidateIds))]
-    const byId = new Map<string | null, Checkout>()
+    const byId = new Map<string | null, Match>()
     for (let start = 0; start < ids.length; start += MAX_ROWS) {
       for (const checkout of await store.checkouts.findByAnyId(ids.slice(start, start + MAX_ROWS))) {
-        for (const id of [checkout.id, checkout.sessionId, checkout.paymentIntentId]) byId.set(id, checkout)
+        const { id, sessionId, paymentIntentId } = checkout
+        // A backfill has to find its session first.
+        if (sessionId === null) continue
+        const known = byId.get(id) ?? { checkout, sessionId, events: [] }
+        for (const name of [id, sessionId, paymentIntentId]) byId.set(name, known)
       }
       await nextTurn()
     }
-    const matches = new Map<string, Match>()
     const unmatched: PendingEvent[] = []
     for (const event of events) {
-      const named = event.candidateIds.map((id) => byId.get(id)).filter((checkout) => checkout !== undefined)
-      let isMatched = false
-      for (const checkout of new Set(named)) {
-        // A backfill has to find its session first.
-        if (checkout.sessionId === null) continue
-        isMatched = true
-        const known = matches.get(checkout.id) ?? { checkout, sessionId: checkout.sessionId, events: [] }
-        known.events.push(event)
-        matches.set(checkout.id, known)
-      }
-      if (!isMatched) unmatched.push(event)
+      const named = new Set(event.candidateIds.flatMap((id) => byId.get(id) ?? []))
+      for (const known of named) known.events.push(event)
+      if (named.size === 0) unmatched.push(event)
     }
-    return { matches: [...matches.values()], unmatched }
+    // Of two checkouts with one session only one is in the map by its name.
+    const matches = [...new Set(byId.values())].filter((known) => known.events.length > 0)
+    return { matches, unmatched }
   }
 
-  /** A new event is claimed until its second look, so that nothing has to be written for it. */
+  /** Nothing is written before the second look at an event: it is claimed until then. */
   async function postponeUnmatched(events: readonly PendingEvent[]): Promise<void> {
     const pauses = Map.groupBy(events, ({ attempts, candidateIds }) =>
       candidateIds.length === 0 ? undefined : LOOK_AGAIN_SECONDS[attempts - 1],
@@ -150,7 +147,9 @@ export function eventService({ store, dots, settle, log, now }: EventOptions) {
       const session = await dots.getCheckoutSession(sessionId, 'background')
       run.failuresInARow = 0
       await settle(checkout, session, log)
-      if (session.status !== 'open' || attempts >= MAX_ATTEMPTS_AT_OPEN_SESSION) {
+      // An answer without a status says nothing of the payment.
+      const most = session.status === 'open' ? MAX_ATTEMPTS_AT_OPEN_SESSION : MAX_ATTEMPTS
+      if (session.status === 'complete' || session.status === 'expired' || attempts >= most) {
         return void (await store.events.recordDone(ids))
       }
     } catch (error) {
@@ -160,10 +159,16 @@ export function eventService({ store, dots, settle, log, now }: EventOptions) {
         const seconds = Math.max(error.retryAfterSeconds ?? 0, NOT_CALLED_SECONDS)
         return void (await store.events.recordRetry(ids, later(seconds), false))
       }
-      run.failuresInARow += 1
+      if (error.kind.outage) run.failuresInARow += 1
       run.isOver ||= run.failuresInARow >= MAX_FAILURES_IN_A_ROW
       log[error.logLevel](
-        { event: 'event.postponed', ...error.details, code: error.code, checkout: checkout.id },
+        {
+          event: 'event.postponed',
+          ...error.details,
+          code: error.code,
+          checkout: checkout.id,
+          items: itemsOf(checkout),
+        },
         'event postponed: could not get the session from Dots',
       )
       if (attempts >= MAX_ATTEMPTS) return void (await store.events.recordDone(ids))

@@ -1,7 +1,7 @@
 import type { Log } from '../errors.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { Events } from './events.ts'
-import { backgroundLoop, type JobStatus } from './loop.ts'
+import { backgroundLoop } from './loop.ts'
 import type { Sweep } from './sweep.ts'
 
 /** How often the background jobs run in production; tests have less time. */
@@ -23,26 +23,16 @@ interface JobsOptions {
   pace: JobsPace
 }
 
-interface Job {
-  start(): void
-  stop(): Promise<void>
-  /** Missing where there is nothing to run. */
-  status?: () => JobStatus
-}
-
 /** The background jobs: events and the sweep find payments without the buyer's return, deliveries announce them. */
 export function backgroundJobs({ deliveries, events, sweep, log, pace }: JobsOptions) {
-  const jobs: Record<string, Job> = {
+  const jobs = {
     deliveries,
     events: backgroundLoop({ name: 'events', everyMs: pace.eventsEveryMs, log, run: events.processDue }),
     sweep: backgroundLoop({ name: 'sweep', everyMs: pace.sweepEveryMs, log, run: sweep }),
   }
   return {
-    /** The state of each job that runs here, by its name. */
-    status: (): Record<string, JobStatus> =>
-      Object.fromEntries(
-        Object.entries(jobs).flatMap(([name, { status }]) => (status ? [[name, status()]] : [])),
-      ),
+    /** How many runs of a job have ended since the start. */
+    runsEnded: (name: keyof typeof jobs) => jobs[name].runsEnded(),
 
     start() {
       for (const job of Object.values(jobs)) job.start()

@@ -20,7 +20,6 @@ const CheckpointSchema = Type.Object({
   /** ISO 8601, by the clock of Dots. */
   created: Type.String(),
 })
-export type Checkpoint = Static<typeof CheckpointSchema>
 
 /** Where a backfill is in Dots' list; recorded after each page, so that a later run continues there. */
 const BackfillCursorSchema = Type.Object({

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { hasCode, type Log } from '../errors.ts'
+import { hasCode, type Log, loggedCause } from '../errors.ts'
 import { MAX_ROWS } from '../store/rows.ts'
 
 /** Varies the interval, so that replicas which were started together do not run at the same moments. */
@@ -13,15 +13,6 @@ interface LoopOptions {
   run: (signal: AbortSignal) => Promise<unknown>
 }
 
-/** Times by the clock of the machine. */
-export interface JobStatus {
-  isRunning: boolean
-  /** When the last run ended, in whatever way; undefined before. */
-  endedAt: Date | undefined
-  /** When the last run ended without an error. */
-  succeededAt: Date | undefined
-}
-
 /** Runs a background job again and again, never two runs at a time, from `start` until `stop`. */
 export function backgroundLoop({ name, everyMs, log, run }: LoopOptions) {
   const stopping = new AbortController()
@@ -30,8 +21,7 @@ export function backgroundLoop({ name, everyMs, log, run }: LoopOptions) {
   let running: Promise<void> | undefined
   let isStarted = false
   let runAgain = false
-  let endedAt: Date | undefined
-  let succeededAt: Date | undefined
+  let runsEnded = 0
 
   function schedule(delayMs: number): void {
     if (signal.aborted) return
@@ -62,22 +52,20 @@ export function backgroundLoop({ name, everyMs, log, run }: LoopOptions) {
   async function runOnce(): Promise<number> {
     try {
       const delayMs = await run(signal)
-      succeededAt = new Date()
       return typeof delayMs === 'number' ? Math.min(delayMs, everyMs) : everyMs
     } catch (error) {
       if (signal.aborted) return everyMs
-      // An expected failure is its code; a stack means a bug of ours.
-      const isExpected = error instanceof Error && 'code' in error && typeof error.code === 'string'
-      const cause = isExpected ? { code: error.code } : { err: error }
+      const cause = loggedCause(error)
       log.error({ event: 'job.failed', job: name, ...cause }, 'background job failed; it will run again')
       return everyMs
     } finally {
-      endedAt = new Date()
+      runsEnded += 1
     }
   }
 
   return {
-    status: (): JobStatus => ({ isRunning: running !== undefined, endedAt, succeededAt }),
+    /** How many runs have ended, in whatever way. */
+    runsEnded: () => runsEnded,
     /** The first run comes after a part of the interval, so that a process which keeps crashing does not flood Dots. */
     start(): void {
       isStarted = true

@@ -69,38 +69,8 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
       if (settled !== undefined) await flagSecondPayment(settled, session, log)
       return
     }
-    const details = {
-      checkout: checkout.id,
-      session: session.id,
-      amountAsked: checkout.amountTotal,
-      amountPaid,
-    }
-    log.info({ event: 'order.settled', ...details }, 'order paid')
-    if (amountPaid === undefined) {
-      log.warn({ event: 'order.amount-unknown', ...details }, 'Dots did not say how much was paid')
-    }
-    if (amountMismatch) {
-      log.error(
-        { event: 'order.amount-mismatch', ...details },
-        'amount mismatch; not announced until `npm run orders -- --resend` releases it',
-      )
-    }
-    if (result.oversold.length > 0) {
-      log.error({ event: 'order.oversold', ...details, skus: result.oversold }, 'sales limit exceeded')
-    }
-    if (result.overusedLink !== undefined) {
-      log.error(
-        { event: 'order.overused', ...details, link: result.overusedLink },
-        'signed link used more often than it allows',
-      )
-    }
+    logSettled(checkout, session, { ...result, amountMismatch, isHeld: state === 'held' }, log)
     if (state === 'pending') deliveries.runNow()
-    else if (state === 'held' && !amountMismatch) {
-      log.warn(
-        { event: 'order.held', ...details },
-        'restored order may have been announced before; `npm run reconcile -- --announce` announces it',
-      )
-    }
   }
 
   /** Two paid sessions of one checkout: one of the payments has to be refunded, which only a person can do. */
@@ -128,6 +98,45 @@ export function settleService({ config, catalog, store, deliveries, now }: Settl
   }
 
   return settle
+}
+
+interface Settled {
+  amountMismatch: boolean
+  isHeld: boolean
+  oversold: readonly string[]
+  overusedLink: string | undefined
+}
+
+/** One line for the order, and one for each thing that a person has to know of it. */
+function logSettled(
+  { id: checkout, amountTotal: amountAsked }: Checkout,
+  { id: session, amount_total: amountPaid }: Session,
+  { amountMismatch, isHeld, oversold, overusedLink: link }: Settled,
+  log: Log,
+): void {
+  const details = { checkout, session, amountAsked, amountPaid }
+  log.info({ event: 'order.settled', ...details }, 'order paid')
+  if (amountPaid === undefined) {
+    log.warn({ event: 'order.amount-unknown', ...details }, 'Dots did not say how much was paid')
+  }
+  if (amountMismatch) {
+    log.error(
+      { event: 'order.amount-mismatch', ...details },
+      'amount mismatch; not announced until `npm run orders -- --resend` releases it',
+    )
+  }
+  if (oversold.length > 0) {
+    log.error({ event: 'order.oversold', ...details, skus: oversold }, 'sales limit exceeded')
+  }
+  if (link !== undefined) {
+    log.error({ event: 'order.overused', ...details, link }, 'signed link used more often than it allows')
+  }
+  if (isHeld && !amountMismatch) {
+    log.warn(
+      { event: 'order.held', ...details },
+      'restored order may have been announced before; `npm run reconcile -- --announce` announces it',
+    )
+  }
 }
 
 function isItsSession({ sessionId }: Checkout, session: Session): boolean {

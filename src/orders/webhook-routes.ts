@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyError, FastifyInstance } from 'fastify'
 import type { Config } from '../config.ts'
-import { AppError, type Log } from '../errors.ts'
+import { AppError, type Log, loggedCause } from '../errors.ts'
 import { StoreError } from '../store/store.ts'
 import type { Events } from './events.ts'
 
@@ -52,6 +52,10 @@ export async function webhookRoutes(
     request.failure = new AppError('unsigned-event')
     return reply.code(401).send(NOT_SIGNED)
   })
+  // Like `unsigned-event`: anyone can also send what is too large, or too many, in any number.
+  app.addHook('onSend', async ({ failure }) => {
+    if (failure !== undefined && failure.status < 500) failure.logLevel = 'debug'
+  })
 
   const route = { bodyLimit: MAX_EVENT_BYTES, config: { limit: 'by-route' } } as const
   app.post('/webhooks/dots', route, async (request, reply) => {
@@ -70,8 +74,8 @@ export async function webhookRoutes(
       if (event !== undefined) {
         const work = events.process(event).catch((error: unknown) => {
           // The event is stored as pending, so it is processed later.
-          const details = error instanceof StoreError ? { code: error.code } : { err: error }
-          request.log.error({ event: 'event.failed', ...details }, 'event stored, but not processed yet')
+          const cause = loggedCause(error)
+          request.log.error({ event: 'event.failed', ...cause }, 'event stored, but not processed yet')
         })
         await Promise.race([work, sleep(PROCESS_AT_ONCE_MS, undefined, { ref: false })])
       }

@@ -6,7 +6,7 @@ import Type from 'typebox'
 import type { LiveCatalog } from '../catalog/live-catalog.ts'
 import { availability, type Product, quantityLimits, salesLimit } from '../catalog/product.ts'
 import { findItems, readLink } from '../checkout/link.ts'
-import { priceLink } from '../checkout/price.ts'
+import { orderSummaryOf, priceLink } from '../checkout/price.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { encodeSku } from '../links/cart.ts'
@@ -178,16 +178,9 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
     if (cart === undefined) return ''
     const context = { catalog: catalog.current, secrets: config.linkSigningSecrets, now: time }
     try {
-      const link = readLink(cart.items, cart.fields, context)
-      const { lines, amountTotal, currency } = priceLink(context.catalog, link, time)
-      return savedCartNotice({
-        items: lines.map(({ product, quantity, amount }) => ({ name: product.name, quantity, amount })),
-        amountTotal,
-        currency,
-        locale,
-        action: `/buy/${cart.items}`,
-        hiddenFields: cart.fields,
-      })
+      const order = priceLink(context.catalog, readLink(cart.items, cart.fields, context), time)
+      const form = { action: `/buy/${cart.items}`, hiddenFields: cart.fields }
+      return savedCartNotice({ ...orderSummaryOf(order, locale), ...form })
     } catch (error) {
       // It cannot be bought any more.
       if (error instanceof AppError) return ''

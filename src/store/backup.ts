@@ -1,17 +1,8 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { FILE_MODE } from './database-file.ts'
-import { asStoreError, checkTables, missing } from './sqlite.ts'
+import { FILE_MODE, isMissing } from './database-file.ts'
+import { asStoreError, checkTables, explained, missing } from './sqlite.ts'
 import { StoreError } from './store.ts'
 
 /** Only the start of another process keeps readers out, and for milliseconds. */
@@ -27,7 +18,7 @@ const LOCK_TIMEOUT_MS = 5_000
  * cannot be written.
  */
 export function backupSqlite(path: string, target: string): { checkouts: number; bytes: number } {
-  if (!existsSync(path)) throw missing(path)
+  if (isMissing(path)) throw missing(path)
   const folder = dirname(target)
   const name = basename(target)
   for (const entry of readdirSync(folder)) {
@@ -36,8 +27,7 @@ export function backupSqlite(path: string, target: string): { checkouts: number;
   const temporary = join(folder, `.${name}.${process.pid}.part`)
   try {
     closeSync(openSync(temporary, 'wx', FILE_MODE))
-    copy(path, temporary)
-    const checkouts = countChecked(temporary)
+    const checkouts = copy(path, temporary)
     flush(temporary)
     renameSync(temporary, target)
     flush(folder)
@@ -48,14 +38,25 @@ export function backupSqlite(path: string, target: string): { checkouts: number;
 }
 
 /** `VACUUM INTO` reads one snapshot. SQLite's backup API would start again at each write of another process. */
-function copy(from: string, to: string): void {
+function copy(from: string, to: string): number {
   try {
     using database = new DatabaseSync(from, { timeout: LOCK_TIMEOUT_MS })
     if (checkTables(database, from)) throw missing(from)
-    database.prepare('vacuum into ?').run(to)
+    return copyChecked(database, from, to)
   } catch (error) {
-    const { code, cause, explanation = `${from} could not be copied to ${dirname(to)}` } = asStoreError(error)
-    throw new StoreError(code, cause, explanation)
+    throw explained(asStoreError(error), from)
+  }
+}
+
+function copyChecked(database: DatabaseSync, from: string, to: string): number {
+  try {
+    database.prepare('vacuum into ?').run(to)
+    return countChecked(to)
+  } catch (error) {
+    const failure = asStoreError(error)
+    // Only damage is certainly in the database: a disk that is full, for example, is rather that of the copy.
+    if (failure.code === 'SQLITE_CORRUPT') throw failure
+    throw new StoreError(failure.code, failure.cause, `${from} could not be copied to ${dirname(to)}`)
   }
 }
 

@@ -87,6 +87,11 @@ export type CheckoutsTable = Row<Checkout> & {
 
 export const readCheckout = rowReader(CheckoutSchema)
 
+/** The skus and quantities, for log lines: `tee:2,mug:1`. */
+export function itemsOf({ items }: Pick<Checkout, 'items'>): string {
+  return items.map(({ sku, quantity }) => `${sku}:${quantity}`).join()
+}
+
 /** A buyer who is sent back to a session needs at least this much time to pay. */
 const MIN_TIME_TO_PAY_MS = 60_000
 /** A short session can be reused for at least this share of its lifetime. */

@@ -23,9 +23,7 @@ export interface Completion {
   completedAt: string
   /** The paid amount is not the one asked: a person has to look at it. */
   amountMismatch: boolean
-  announcement:
-    | (Pick<Announcement, 'id' | 'body'> & { type: string; state: 'pending' | 'held' | 'none' })
-    | undefined
+  announcement: Pick<Announcement, 'id' | 'body'> & { type: string; state: 'pending' | 'held' | 'none' }
   /** For each sku with a limit, how many completed sales it may have. */
   salesLimits: ReadonlyMap<string, number>
 }
@@ -212,18 +210,16 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
         .where('id', '=', id)
         .execute()
     }
-    if (announcement !== undefined) {
-      await on
-        .insertInto('announcements')
-        .values({
-          ...announcement,
-          checkout_id: id,
-          attempts: 0,
-          next_attempt_at: completedAt,
-          created_at: completedAt,
-        })
-        .execute()
-    }
+    await on
+      .insertInto('announcements')
+      .values({
+        ...announcement,
+        checkout_id: id,
+        attempts: 0,
+        next_attempt_at: completedAt,
+        created_at: completedAt,
+      })
+      .execute()
     return { outcome, oversold, overusedLink }
   }
 

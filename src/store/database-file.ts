@@ -42,11 +42,30 @@ function isFolder(path: string): boolean {
   }
 }
 
+/** Whether there is no file at `path`. False where this process may not look. */
+export function isMissing(path: string): boolean {
+  try {
+    statSync(path)
+    return false
+  } catch (error) {
+    return error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code))
+  }
+}
+
+/** A sentence about the failure with this code to use the database at `path`, where there is more to say than the code. */
+export function explainFailure(code: string, path: string): string | undefined {
+  if (code === 'SQLITE_NOTADB') return `${path} is no SQLite database: correct DATABASE_URL`
+  if (code === 'SQLITE_CORRUPT') return `${path} is damaged: put back a backup`
+  const refused = explainAccess(path)
+  if (refused !== undefined || !['SQLITE_FULL', 'SQLITE_IOERR'].includes(code)) return refused
+  return [`${path}: the disk is full or fails`, ...[path].filter(existsSync).map(ownership)].join('; ')
+}
+
 /**
  * Why this process cannot use the database at `path`: the owner and mode of each file and folder of it that it may not
- * write. Undefined where it may write them all.
+ * write or, as a folder, search. Undefined where it may.
  */
-export function explainAccess(path: string): string | undefined {
+function explainAccess(path: string): string | undefined {
   if (isFolder(path)) return `${path} is a folder: DATABASE_URL has to name a file`
   const parts = [nearestFolder(path), path, `${path}-wal`, `${path}-shm`].filter((part) => existsSync(part))
   const refused = parts.filter((part) => !isWritable(part)).map(ownership)
@@ -63,7 +82,7 @@ function nearestFolder(path: string): string {
 
 function isWritable(path: string): boolean {
   try {
-    accessSync(path, constants.W_OK)
+    accessSync(path, isFolder(path) ? constants.W_OK | constants.X_OK : constants.W_OK)
     return true
   } catch {
     return false

@@ -41,13 +41,11 @@ export function leaseQueries(db: Kysely<{ leases: LeasesTable }>, now: () => Dat
       return row?.cursor ?? undefined
     },
 
-    /** `undefined` deletes it. */
-    async writeCursor(name: string, cursor: string | undefined): Promise<void> {
-      await db
+    writeCursor: (name: string, cursor: string) =>
+      db
         .insertInto('leases')
         .values({ name, until: '', cursor })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ cursor: cursor ?? null }))
-        .execute()
-    },
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ cursor }))
+        .execute(),
   }
 }

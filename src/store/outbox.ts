@@ -18,6 +18,8 @@ const AnnouncementSchema = Type.Object({
   /** Attempts to deliver it, with this one. */
   attempts: Type.Integer(),
   lastError: Type.Union([Type.String(), Type.Null()]),
+  /** ISO 8601. */
+  createdAt: Type.String(),
 })
 export type Announcement = Static<typeof AnnouncementSchema>
 export type AnnouncementStatus = Pick<Announcement, 'state' | 'lastError'>
@@ -26,7 +28,6 @@ export type AnnouncementsTable = Row<Announcement> & {
   /** A checkout has at most one announcement of each type. */
   type: string
   next_attempt_at: string
-  created_at: string
   delivered_at: string | null
 }
 
@@ -34,9 +35,9 @@ export type AnnouncementsTable = Row<Announcement> & {
 const MAX_PAUSE_MS = 12 * 3_600_000
 
 /** Each with an index of its own, so that neither is looked for among the others. */
-const WHICH = { first: sql`attempts = 0`, retry: sql`attempts > 0` }
-/** Announcements that were never sent, or those whose last attempt has failed or was cut off. */
-export type Which = keyof typeof WHICH
+const ATTEMPTS = { first: sql`attempts = 0`, retry: sql`attempts > 0` }
+/** Of announcements that were never sent, or of those whose last attempt has failed or was cut off. */
+export type AttemptKind = keyof typeof ATTEMPTS
 
 const readAnnouncement = rowReader(AnnouncementSchema)
 export const readAnnouncementStatus = rowReader(Type.Pick(AnnouncementSchema, ['state', 'lastError']))
@@ -45,18 +46,26 @@ export const readAnnouncementStatus = rowReader(Type.Pick(AnnouncementSchema, ['
 export function outboxQueries(db: Kysely<{ announcements: AnnouncementsTable }>, now: () => Date) {
   const update = (change: Updateable<AnnouncementsTable>) => db.updateTable('announcements').set(change)
   /** Due now, from the first attempt on. */
-  const requeue = (checkoutId: string, type: string) =>
+  const requeue = (checkoutId: string) =>
     update({ state: 'pending', attempts: 0, next_attempt_at: now().toISOString(), last_error: null })
       .where('checkout_id', '=', checkoutId)
-      .where('type', '=', type)
+      .where('type', '=', COMPLETED)
 
   return {
     /** Takes announcements that are due, so that no other process sends them before `until` (ISO 8601). */
-    async claimDue(limit: number, until: string, which?: Which): Promise<Announcement[]> {
-      const condition = which && WHICH[which]
-      const options = { limit, now: now(), until, maxPauseMs: MAX_PAUSE_MS, which: condition }
+    async claimDue(limit: number, until: string, kind?: AttemptKind): Promise<Announcement[]> {
+      const condition = kind && ATTEMPTS[kind]
+      const options = { limit, now: now(), until, maxPauseMs: MAX_PAUSE_MS, condition }
       return (await claim(db, 'announcements', options)).map(readAnnouncement)
     },
+
+    /** Takes a claim back: it was no attempt, and the announcement is due at `at` (ISO 8601). */
+    postpone: ({ id, attempts }: Pick<Announcement, 'id' | 'attempts'>, at: string) =>
+      update({ next_attempt_at: at, attempts: attempts - 1 })
+        .where('id', '=', id)
+        .where('state', '=', 'pending')
+        .where('attempts', '=', attempts)
+        .execute(),
 
     recordDelivered: (id: string) =>
       update({ state: 'delivered', delivered_at: now().toISOString(), last_error: null })
@@ -79,20 +88,9 @@ export function outboxQueries(db: Kysely<{ announcements: AnnouncementsTable }>,
         .where('attempts', '=', attempts)
         .execute(),
 
-    /** The announcement of a checkout, whatever its state. */
-    async find(checkoutId: string, type: string = COMPLETED): Promise<Announcement | undefined> {
-      const row = await db
-        .selectFrom('announcements')
-        .selectAll()
-        .where('checkout_id', '=', checkoutId)
-        .where('type', '=', type)
-        .executeTakeFirst()
-      return row && readAnnouncement(row)
-    },
-
     /** Sends one that is held because its order was restored; false where there is none. A wrong amount stays held. */
-    async release(checkoutId: string, type: string = COMPLETED): Promise<boolean> {
-      const { numUpdatedRows } = await requeue(checkoutId, type)
+    async release(checkoutId: string): Promise<boolean> {
+      const { numUpdatedRows } = await requeue(checkoutId)
         .where('state', '=', 'held')
         .where(
           sql<boolean>`not exists
@@ -103,8 +101,8 @@ export function outboxQueries(db: Kysely<{ announcements: AnnouncementsTable }>,
     },
 
     /** Sends it once more. `unknown`: the checkout has no announcement. */
-    async resend(checkoutId: string, type: string = COMPLETED): Promise<'queued' | 'unknown'> {
-      const { numUpdatedRows } = await requeue(checkoutId, type).executeTakeFirst()
+    async resend(checkoutId: string): Promise<'queued' | 'unknown'> {
+      const { numUpdatedRows } = await requeue(checkoutId).executeTakeFirst()
       return numUpdatedRows > 0n ? 'queued' : 'unknown'
     },
   }

@@ -83,15 +83,15 @@ export function contains(column: string, text: string): RawBuilder<boolean> {
  * statement, so of two processes only one gets a row. Where nothing is due nothing is written, and no lock is taken.
  *
  * `maxPauseMs` is the longest time that a row ever waits: one that would wait longer was written under a wrong clock, and
- * is due. `which` is a further condition.
+ * is due. `condition` is a further one.
  */
 export async function claim<Tables>(
   db: Kysely<Tables>,
   table: string,
-  { limit, now, until, maxPauseMs, which = sql`true` }: ClaimOptions,
+  { limit, now, until, maxPauseMs, condition = sql`true` }: ClaimOptions,
 ) {
   const latest = new Date(now.getTime() + maxPauseMs).toISOString()
-  const isDue = sql`state = 'pending' and ${which}
+  const isDue = sql`state = 'pending' and ${condition}
     and (next_attempt_at <= ${now.toISOString()} or next_attempt_at > ${latest})`
   const dueRows = (most: number) =>
     sql`select id from ${sql.table(table)} where ${isDue} order by next_attempt_at limit ${most}`
@@ -109,5 +109,5 @@ interface ClaimOptions {
   now: Date
   until: string
   maxPauseMs: number
-  which?: RawBuilder<unknown>
+  condition?: RawBuilder<unknown>
 }

@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { deleteSome, rowReader } from './rows.ts'
 
 /** A cart that the buyer has not checked out yet: the items segment of its link, and the fields of its form. */
-export interface SavedCart {
+interface SavedCart {
   items: string
   fields: readonly (readonly [name: string, value: string])[]
 }

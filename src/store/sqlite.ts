@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
-import { explainAccess, fileCheck, makeDatabaseFile } from './database-file.ts'
+import { explainFailure, fileCheck, isMissing, makeDatabaseFile } from './database-file.ts'
 import { migrations } from './migrations/migrations.ts'
 import { type MetadataTables, readCreatedAt, type Step, StoreError, type StoreOptions } from './store.ts'
 
@@ -40,8 +39,8 @@ export async function openSqlite(
 ) {
   try {
     using onFailure = new DisposableStack()
-    if (mustExist && !existsSync(path)) throw missing(path)
-    if (path !== ':memory:') makeDatabaseFile(path)
+    if (mustExist && isMissing(path)) throw missing(path)
+    if (!mustExist && path !== ':memory:') makeDatabaseFile(path)
     const database = onFailure.use(new DatabaseSync(path))
     // The wait for a lock is in `retrying`: SQLite's own would block every other request of the process.
     database.exec('PRAGMA busy_timeout = 0')
@@ -87,11 +86,11 @@ export async function openSqlite(
   }
 }
 
-/** The failure to open the database at `path`, with a sentence for the operator where there is none yet. */
-function explained(failure: StoreError, path: string): StoreError {
-  const { code, cause, explanation = explainAccess(path) } = failure
-  const ofSystem = cause instanceof Error && 'syscall' in cause ? cause.message : undefined
-  return new StoreError(code, cause, explanation ?? ofSystem)
+/** The failure to open the database at `path`, with a sentence for the operator that names it. */
+export function explained(failure: StoreError, path: string): StoreError {
+  const { code, cause, explanation = explainFailure(code, path) } = failure
+  const reason = cause instanceof Error ? `${path} cannot be used: ${cause.message}` : undefined
+  return new StoreError(code, cause, explanation ?? reason)
 }
 
 /** The failure to find a database that must exist. */

@@ -3,7 +3,7 @@ import { type Checkout, type CheckoutsTable, readCheckout } from './checkout.ts'
 import { MAX_ROWS } from './rows.ts'
 
 /** Which open checkouts are to be checked. Times are ISO 8601. */
-export interface Overdue {
+interface Overdue {
   /** Their session ended before this time. */
   endedBefore: string
   /** No session can end after this time: an expiry beyond it was computed with a wrong clock. */

@@ -14,7 +14,7 @@ let skippedMs = 0
 
 /** A shop whose last answer of Dots is too old at each visit. */
 const startShop = (options: ServiceOptions = {}) =>
-  startService({ dots: { clock: () => performance.now() + skippedMs }, ...options })
+  startService({ clock: () => performance.now() + skippedMs, ...options })
 
 /** A return page, as the buyer reads it. */
 async function visit(shop: Service, path: string, headers: Record<string, string> = {}): Promise<string> {

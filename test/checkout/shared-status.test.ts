@@ -8,7 +8,7 @@ import { click, EVERY_TIME } from './clicks.ts'
 /** A shop with one open checkout, and the clock by which answers of Dots grow old. */
 async function opened() {
   const { clock, forward } = manualClock()
-  const shop = await startService({ dots: { clock } })
+  const shop = await startService({ clock })
   return { shop, forward, ...(await click(shop)) }
 }
 

@@ -5,6 +5,7 @@ import { type UnsavedCheckouts, unsavedCheckouts } from '../../src/checkout/unsa
 import type { Checkout } from '../../src/store/checkout.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { NEW_CHECKOUT } from '../contract/store.ts'
+import { lockStore } from '../orders/sale.ts'
 import { startService } from '../service.ts'
 
 test('a buyer whose click the store could not save is known at the return, and the sale is complete once', async () => {
@@ -25,6 +26,19 @@ test('a buyer whose click the store could not save is known at the return, and t
   expect(await page.text()).toContain('Your payment is complete')
   const row = await shop.services.store.checkouts.find(id)
   expect(row).toMatchObject({ state: 'complete', sessionId: session?.id, amountTotal: 2500 })
+})
+
+test('the log has all items of a long cart that could not be saved or opened', async () => {
+  const skus = Array.from({ length: 30 }, (_, index) => `a-rather-long-name-of-product-${index}`)
+  const shop = await startService({ products: skus.map((sku) => ({ sku, name: sku, amount: 100 })) })
+  const items = skus.map((sku) => `${sku}:2`).join()
+  const unlock = lockStore(shop)
+  expect((await shop.get(`/buy/${items}`)).status).toBe(303)
+  unlock()
+  shop.sandbox.failNext({ status: 400 }, 1, 'create')
+  expect((await shop.get(`/buy/${items}`)).status).toBe(503)
+  const lines = shop.log.filter(({ code }) => code === 'no-row' || code === 'dots-request-refused')
+  expect(lines.map((line) => line.items)).toEqual([items, items])
 })
 
 test('an id without a click is unknown', async () => {

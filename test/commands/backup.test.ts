@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
-import { link, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { constants, existsSync, readdirSync } from 'node:fs'
+import { chmod, link, lstat, mkdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { openStore } from '../../src/store/open-store.ts'
@@ -13,6 +14,7 @@ import { change, IDLE_JOBS, rows } from '../orders/sale.ts'
 import { startService } from '../service.ts'
 import { envOf, run, runBeside, runScript } from './run-command.ts'
 
+const NOBODY = 65_534
 const COMMAND = resolve('src/commands/backup.ts')
 
 /** So many checkouts that a copy of them takes a while. */
@@ -128,7 +130,13 @@ test('a missing, a foreign and a damaged database are errors that leave no file'
   const bytes = await readFile(path)
   await writeFile(path, bytes.fill(0x5a, 8192))
   const damaged = await backup()
-  expect([damaged.code, damaged.stderr]).toEqual([1, expect.stringMatching(/SQLITE_/)])
+  expect([damaged.code, damaged.stderr]).toEqual([
+    1,
+    expect.stringContaining(`${path} is damaged: put back a backup`),
+  ])
+  await writeFile(path, 'no database, but '.repeat(200))
+  const wrong = await backup()
+  expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining(`${path} is no SQLite database`)])
   expect(existsSync(file)).toBe(false)
 })
 
@@ -138,7 +146,12 @@ test('the database itself is no place for its copy, by whatever name', async () 
   await symlink(shop.databasePath, soft)
   await link(shop.databasePath, hard)
   const { databasePath } = shop
-  for (const file of [databasePath, `${databasePath}-wal`, `${databasePath}-shm`, soft, hard]) {
+  const [toLog, folder] = [join(shop.folder, 'log.db'), join(shop.folder, 'folder')]
+  await symlink(`${databasePath}-wal`, toLog)
+  await symlink(dirname(databasePath), folder)
+  const journal = join(folder, `${basename(databasePath)}-journal`)
+  const beside = [`${databasePath}-wal`, `${databasePath}-shm`, toLog, journal]
+  for (const file of [databasePath, ...beside, soft, hard]) {
     const { code, stderr } = await runBeside(shop, 'backup', [file])
     expect([file, code]).toEqual([file, 2])
     expect(stderr).toContain('belongs to the database itself')
@@ -146,13 +159,78 @@ test('the database itself is no place for its copy, by whatever name', async () 
   expect((await shop.get('/readyz')).status).toBe(200)
 })
 
+test('what is no regular file is refused, and stays what it is', async () => {
+  const shop = await startService({ pace: IDLE_JOBS })
+  const [pipe, toPipe, toNothing] = ['pipe', 'to-pipe', 'to-nothing'].map((name) => join(shop.folder, name))
+  if (pipe === undefined || toPipe === undefined || toNothing === undefined) throw new Error('no names')
+  execFileSync('mkfifo', [pipe])
+  await symlink(pipe, toPipe)
+  await symlink(join(shop.folder, 'nothing'), toNothing)
+  const files = [pipe, toPipe, toNothing, shop.folder]
+  const kinds = () => Promise.all(files.map(async (file) => (await lstat(file)).mode & constants.S_IFMT))
+  const before = await kinds()
+  for (const file of files) {
+    const { code, stderr } = await runBeside(shop, 'backup', [file])
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`${file} is no regular file`)])
+  }
+  expect(await kinds()).toEqual(before)
+  expect(existsSync(join(shop.folder, 'nothing'))).toBe(false)
+})
+
+test('behind a symbolic link it is the target that is written', async () => {
+  const shop = await startService({ pace: IDLE_JOBS })
+  await mkdir(join(shop.folder, 'copies'))
+  const [target, file] = [join(shop.folder, 'copies', 'monday.db'), join(shop.folder, 'newest.db')]
+  await writeFile(target, 'the last copy')
+  await symlink(target, file)
+  expect((await runBeside(shop, 'backup', [file])).code).toBe(0)
+  expect((await lstat(file)).isSymbolicLink()).toBe(true)
+  expect(await realpath(file)).toBe(await realpath(target))
+  expect(idsIn(target)).toEqual([])
+})
+
+test.each(['backup', 'orders'])(
+  'a database in a folder that may not be searched is not called missing: %s',
+  async (name) => {
+    const folder = await makeFolder()
+    const shut = join(folder, 'shut')
+    const path = join(shut, 'shop.db')
+    await (await openStore(`sqlite:${path}`)).close()
+    await chmod(folder, 0o777)
+    await chmod(shut, 0o666)
+    onTestFinished(() => chmod(shut, 0o700))
+    const words = name === 'backup' ? [join(folder, 'copy.db')] : []
+    const child = spawn(process.execPath, [resolve(`src/commands/${name}.ts`), ...words], {
+      cwd: folder,
+      env: {
+        DOTS_CLIENT_ID: 'id',
+        DOTS_API_KEY: 'key',
+        PUBLIC_URL: 'https://shop.example',
+        DATABASE_URL: `sqlite:${path}`,
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      // Permissions mean nothing to root.
+      ...(process.getuid?.() === 0 && { uid: NOBODY, gid: NOBODY }),
+    })
+    const stderr = text(child.stderr)
+    await once(child, 'close')
+    expect([child.exitCode, await stderr]).toEqual([
+      1,
+      expect.stringMatching(`${shut} belongs to .* mode 0666`),
+    ])
+  },
+)
+
 test('a place that cannot be written and a wrong command line are explained', async () => {
   const shop = await startService({ pace: IDLE_JOBS })
-  for (const file of [join(shop.folder, 'none', 'copy.db'), shop.folder]) {
+  await writeFile(join(shop.folder, 'file'), '')
+  for (const folder of ['none', 'file']) {
+    const file = join(shop.folder, folder, 'copy.db')
     const { code, stderr } = await runBeside(shop, 'backup', [file])
     expect([code, stderr]).toEqual([1, expect.stringContaining(`${file} cannot be written: `)])
   }
-  for (const words of [[], ['a.db', 'b.db']]) expect((await runBeside(shop, 'backup', words)).code).toBe(2)
+  const wrong = [[], ['a.db', 'b.db'], [join(shop.folder, 'copies/')]]
+  for (const words of wrong) expect((await runBeside(shop, 'backup', words)).code).toBe(2)
 })
 
 test('for PostgreSQL it says to use pg_dump', async () => {

@@ -10,7 +10,7 @@ import * as reconcile from '../../src/commands/reconcile.ts'
 import type { Service } from '../service.ts'
 
 const COMMANDS = { backup, 'check-catalog': checkCatalog, link, orders, reconcile }
-export type CommandName = keyof typeof COMMANDS
+type CommandName = keyof typeof COMMANDS
 const { scripts } = packageJson
 
 export interface Run {
@@ -19,7 +19,7 @@ export interface Run {
   stderr: string
 }
 
-export interface Surroundings {
+interface Surroundings {
   env?: Record<string, string>
   dotenvPath?: string
   signal?: AbortSignal

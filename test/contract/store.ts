@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Checkout, CheckoutState, NewCheckout } from '../../src/store/checkout.ts'
 import type { Completion, RecordOutcome } from '../../src/store/checkouts.ts'
 import type { Store } from '../../src/store/open-store.ts'
+import { COMPLETED } from '../../src/store/outbox.ts'
 import { StoreError } from '../../src/store/store.ts'
 
 /** A store to be tested, with a database of its own. */
@@ -43,13 +45,13 @@ const PAID = {
   amountPaid: 6200,
 }
 
-/** A sale with nothing to announce and no limit. */
+/** A sale that nobody is told of, without a limit. */
 export function completion(changes: Partial<Completion> = {}): Completion {
   return {
     payment: PAID,
     completedAt: '2026-11-22T10:30:00.000Z',
     amountMismatch: false,
-    announcement: undefined,
+    announcement: { id: randomUUID(), type: COMPLETED, body: '{}', state: 'none' },
     salesLimits: new Map(),
     ...changes,
   }

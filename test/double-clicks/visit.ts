@@ -3,7 +3,7 @@ import { sessionsOf } from '../checkout/clicks.ts'
 import { type Service, startService } from '../service.ts'
 
 /** What a click came to: where it led, and the cookie that the browser has after it. */
-export interface Visit {
+interface Visit {
   status: number
   to: string
   cookie: string

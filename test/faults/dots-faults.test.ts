@@ -153,7 +153,7 @@ const UNREADY = {
 /** Nobody clicks while a load balancer sees 503, so `/readyz` has to come back without a click. */
 async function createsRefused(): Promise<Outcome> {
   const clock = movableClock()
-  const shop = await shopWithContact({ dots: { clock: clock.monotonic } })
+  const shop = await shopWithContact({ clock: clock.monotonic })
   shop.sandbox.failNext(answer(401), 3, 'create')
   const outcome = await expectProblem(shop, NO_KEY)
   expect(await readyz(shop)).toMatchObject({ status: 200, body: { status: 'ready' } })

@@ -9,7 +9,7 @@ const OPEN_SECONDS = 5.1
 
 async function breakerOpens(): Promise<Outcome> {
   const clock = movableClock()
-  const shop = await shopWithContact({ dots: { clock: clock.monotonic } })
+  const shop = await shopWithContact({ clock: clock.monotonic })
   shop.sandbox.failNext({ status: 500 }, 5, 'create')
   for (let n = 0; n < 3; n++) expect((await shop.get('/buy/tee')).status).toBe(503)
   expect(calls(shop)).toBe(5)
@@ -39,7 +39,7 @@ async function breakerOpens(): Promise<Outcome> {
 
 async function breakerStaysOpen(): Promise<Outcome> {
   const clock = movableClock()
-  const shop = await shopWithContact({ dots: { clock: clock.monotonic } })
+  const shop = await shopWithContact({ clock: clock.monotonic })
   shop.sandbox.failNext({ status: 500 }, 6, 'create')
   for (let n = 0; n < 3; n++) await shop.get('/buy/tee')
   clock.forward(OPEN_SECONDS)

@@ -59,7 +59,7 @@ export interface FaultCase {
   run: () => Promise<Outcome>
 }
 
-export interface TriedFault extends Outcome {
+interface TriedFault extends Outcome {
   fault: Fault
   injected: string
 }

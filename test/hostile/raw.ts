@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import type { Service } from '../service.ts'
 
-export interface RawAnswer {
+interface RawAnswer {
   /** All that came back, as Latin-1: no byte is lost. */
   text: string
   /** Of the first answer; 0 where there was none. */

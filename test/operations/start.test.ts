@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { openStore } from '../../src/store/open-store.ts'
 import { CREDENTIALS } from '../service.ts'
 import { deploy, makeFolder, runServer } from './server-process.ts'
 
@@ -75,8 +76,35 @@ test('a store that cannot be opened stops the start in one line', async () => {
   const server = runServer({ ...env, DATABASE_URL: `sqlite:${catalogPath}` }, folder)
   expect((await server.ended).code).toBe(1)
   expect(server.log()).toHaveLength(1)
-  expect(server.log()[0]).toMatchObject({ code: 'SQLITE_NOTADB' })
+  expect(server.log()[0]).toMatchObject({
+    code: 'SQLITE_NOTADB',
+    msg: expect.stringContaining(`${catalogPath} is no SQLite database: correct DATABASE_URL`),
+  })
   expect(server.output()).not.toContain('"stack"')
+})
+
+test('a damaged database stops the start with its path and what to do', async () => {
+  const { env, folder } = await deploy()
+  const path = join(folder, 'shop.db')
+  await (await openStore(`sqlite:${path}`)).close()
+  await writeFile(path, (await readFile(path)).fill(0x5a, 100))
+  const server = runServer({ ...env, DATABASE_URL: `sqlite:${path}` }, folder)
+  expect((await server.ended).code).toBe(1)
+  const msg = expect.stringContaining(`${path} is damaged: put back a backup`)
+  expect(server.log()).toMatchObject([{ event: 'store.open.failed', code: 'SQLITE_CORRUPT', msg }])
+})
+
+test('a full disk stops the start with the path, and the owner and mode of the file', async () => {
+  const { env, folder, databasePath } = await deploy()
+  // No file may grow beyond a few KiB.
+  const within = ['sh', '-c', 'ulimit -f 16; exec "$@"', 'sh']
+  const server = runServer(env, folder, undefined, within)
+  expect((await server.ended).code).toBe(1)
+  const msg = expect.stringMatching(
+    `${databasePath}: the disk is full or fails; ${databasePath} belongs to user .* and has mode 0600`,
+  )
+  const code = expect.stringMatching(/^SQLITE_(?:FULL|IOERR)$/)
+  expect(server.log()).toMatchObject([{ event: 'store.open.failed', code, msg }])
 })
 
 test('a database folder that cannot be made stops the start at once, with the path', async () => {

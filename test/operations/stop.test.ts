@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import { startReceiver, WEBHOOK_SECRET } from '../orders/receiver.ts'
 import { type Deployment, deploy, runServer, type ServerProcess } from './server-process.ts'
 
 /** Longer than the time between `/readyz` turning 503 and the end of accepting connections. */
@@ -73,6 +74,26 @@ test('a click before the server stops accepting connections is served, and an id
   await closed
   expect((await server.ended).code).toBe(0)
   expect(performance.now() - start).toBeLessThan(4_000)
+})
+
+test('a receiver that never answers does not keep connections accepted beyond the grace', async () => {
+  const receiver = await startReceiver()
+  receiver.answer = () => 'silence'
+  const shop = await deploy()
+  const server = await shop.start({ ...receiver.env, DOTS_WEBHOOK_SECRET: WEBHOOK_SECRET })
+  await shop.get('/buy/tee')
+  const [session] = [...shop.sandbox.sessions.values()]
+  shop.sandbox.webhook = { url: `${shop.url}/webhooks/dots`, secret: WEBHOOK_SECRET }
+  await shop.sandbox.pay(String(session?.id))
+  await vi.waitFor(() => expect(receiver.received).toHaveLength(1))
+  server.child.kill('SIGTERM')
+  await sleep(PAST_GRACE_MS)
+  // The jobs are still waiting for the receiver.
+  expect(server.child.exitCode).toBeNull()
+  await expect(shop.get('/healthz')).rejects.toThrow()
+  expect((await server.ended).code).toBe(0)
+  expect(server.log().filter(({ level }) => Number(level) >= 40)).toEqual([])
+  expect(statesIn(shop.databasePath)).toEqual(['complete'])
 })
 
 test('a Dots that never answers does not keep the process beyond ten seconds, and the click is answered', async () => {

@@ -5,7 +5,7 @@ import { type Click, checkoutOf, click } from '../checkout/clicks.ts'
 import { runBeside } from '../commands/run-command.ts'
 import type { Service, ServiceOptions } from '../service.ts'
 import { listen, type Receiver, startReceiver } from './receiver.ts'
-import { change, IDLE_JOBS, logged, rows, startReplica, startWithWebhook } from './sale.ts'
+import { change, IDLE_JOBS, logged, movableClock, rows, startReplica, startWithWebhook } from './sale.ts'
 
 const QUICK = { ...IDLE_JOBS, deliverEveryMs: 50, retrySeconds: [0.05, 0.05, 0.05] }
 
@@ -223,3 +223,41 @@ test.each([
   expect(() => loadConfig({ ...base, FULFILLMENT_URL: url })).toThrow('FULFILLMENT_URL')
   loadConfig({ ...base, FULFILLMENT_URL: 'https://shop.example/orders' })
 })
+
+test('a clock that is set forward and back brings no attempt forward', async () => {
+  const receiver = await startReceiver()
+  receiver.answer = () => 503
+  const clock = movableClock()
+  const pace = { ...QUICK, retrySeconds: [0.05, 3_600, 3_600] }
+  const { shop } = await sell(receiver, { now: clock.now, clock: clock.monotonic, pace })
+  await expect.poll(() => receiver.received.length).toBe(2)
+  clock.setWrong(86_400)
+  await moreRuns(shop)
+  clock.setWrong(-86_400)
+  await moreRuns(shop)
+  expect(receiver.received).toHaveLength(2)
+  clock.forward(4_000)
+  await expect.poll(() => receiver.received.length).toBe(3)
+  expect(rows(shop, 'announcements')).toMatchObject([{ state: 'pending', attempts: 3 }])
+})
+
+test('a delivery has not failed for good before the time of all pauses is over', async () => {
+  const receiver = await startReceiver()
+  receiver.answer = () => 503
+  const clock = movableClock()
+  const pace = { ...QUICK, retrySeconds: [0.05, 3_600, 3_600] }
+  const { shop } = await sell(receiver, { now: clock.now, clock: clock.monotonic, pace })
+  await expect.poll(() => logged(shop, 'delivery.retry').length).toBe(2)
+  // As if other processes, whose clocks are ahead, had made more attempts.
+  change(shop, 'update announcements set attempts = 8')
+  clock.forward(4_000)
+  await expect.poll(() => receiver.received.length).toBe(3)
+  await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'pending', attempts: 9 }])
+  clock.forward(4_000)
+  await expect.poll(() => rows(shop, 'announcements')).toMatchObject([{ state: 'failed', attempts: 10 }])
+})
+
+async function moreRuns({ services: { jobs } }: Service): Promise<void> {
+  const ended = jobs.runsEnded('deliveries')
+  await expect.poll(() => jobs.runsEnded('deliveries')).toBeGreaterThan(ended + 2)
+}

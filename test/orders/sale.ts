@@ -63,14 +63,19 @@ export function lockStore(shop: Pick<Service, 'databasePath'>): () => void {
   }
 }
 
-/** A clock that tests move, which goes on by itself in between; `monotonic` is the one that the calls to Dots use. */
+/** A clock that tests move, which goes on by itself in between. */
 export function movableClock() {
   let offsetMs = 0
+  let errorMs = 0
   return {
-    now: () => new Date(Date.now() + offsetMs),
+    now: () => new Date(Date.now() + offsetMs + errorMs),
     monotonic: () => performance.now() + offsetMs,
     forward(seconds: number) {
       offsetMs += seconds * 1000
+    },
+    /** Sets the clock of the machine wrong, and leaves `monotonic` alone. */
+    setWrong(seconds: number) {
+      errorMs = seconds * 1000
     },
   }
 }

@@ -26,7 +26,7 @@ const TICK_MS = 20
 const MAX_END_MS = 15_000
 
 /** What the store knows of a click: all, not the response of Dots, or nothing. */
-export type Kind = 'stored' | 'no-response' | 'not-stored'
+type Kind = 'stored' | 'no-response' | 'not-stored'
 
 export type Step =
   | { what: 'pay' | 'expire' | 'return' | 'webhook' | 'replay' | 'doubled' | 'storm'; session: number }

@@ -16,13 +16,14 @@ const BROKEN: FrontAnswer = { status: 500, body: { error: 'broken' } }
 
 async function open({ pace = SWEEPING, sandbox }: ServiceOptions = {}) {
   const clock = movableClock()
+  const wall = { aheadSeconds: 0 }
   const receiver = await startReceiver()
   const front = await startFront()
   const shop = await startService({
-    now: clock.now,
+    now: () => new Date(clock.now().getTime() + wall.aheadSeconds * 1000),
     pace,
     sandbox,
-    dots: { clock: clock.monotonic },
+    clock: clock.monotonic,
     env: {
       ...receiver.env,
       CHECKOUT_EXPIRES_IN: '3600',
@@ -34,6 +35,8 @@ async function open({ pace = SWEEPING, sandbox }: ServiceOptions = {}) {
   const states = () => rowsOf(shop).map(({ state }) => state)
   return {
     clock,
+    /** The time of day, which may jump while the monotonic clock goes on. */
+    wall,
     receiver,
     front,
     shop,
@@ -56,9 +59,9 @@ async function open({ pace = SWEEPING, sandbox }: ServiceOptions = {}) {
 }
 
 /** Resolves when a run of a job has ended; the second one of two has certainly begun after the call. */
-async function aRun({ jobs }: Service['services'], name = 'sweep'): Promise<void> {
-  const { endedAt } = jobs.status()[name] ?? {}
-  while (jobs.status()[name]?.endedAt === endedAt) await sleep(5)
+async function aRun({ jobs }: Service['services'], name: 'sweep' | 'events' = 'sweep'): Promise<void> {
+  const before = jobs.runsEnded(name)
+  while (jobs.runsEnded(name) === before) await sleep(5)
 }
 
 const isList = (path: string, method: string) => method === 'GET' && /^(?:\?|$)/.test(path)
@@ -91,7 +94,9 @@ test.each([
     await minutes(5)
     const warned = logged(shop, 'sweep.session-failed').map(({ checkout }) => checkout)
     expect(warned.toSorted()).toEqual(bad.map(({ checkoutId }) => checkoutId).toSorted())
-    expect(logged(shop, 'sweep.session-failed').every(({ level }) => level === 40)).toBe(true)
+    for (const line of logged(shop, 'sweep.session-failed')) {
+      expect(line).toMatchObject({ level: 40, items: 'tee:1' })
+    }
   },
 )
 
@@ -110,7 +115,7 @@ test('a session that always fails is asked for with growing pauses, also after a
   // At once, and after 10 and 20 minutes more.
   expect(asked).toHaveLength(3)
   await shop.services.stop()
-  const options = { now: clock.now, pace: SWEEPING, dots: { clock: clock.monotonic } }
+  const options = { now: clock.now, pace: SWEEPING, clock: clock.monotonic }
   const next = await startReplica(shop, options)
   await minutes(10, undefined, next)
   expect(asked).toHaveLength(3)
@@ -142,6 +147,64 @@ test('while the list always fails, overdue checkouts are checked one by one, a b
   expect(await minutes(9, () => settled() === 60)).toBeLessThanOrEqual(9)
   expect(states().filter((state) => state === 'complete')).toHaveLength(20)
   expect(lists).toBeLessThan(20)
+})
+
+test.each([
+  ['an error (those that ended first)', BROKEN, { before: 11, good: 60, after: 0 }],
+  ['an error (those that ended last)', BROKEN, { before: 0, good: 60, after: 11 }],
+  ['an error (those that ended first and last)', BROKEN, { before: 11, good: 60, after: 11 }],
+  ['an error (most of those that have ended)', BROKEN, { before: 11, good: 5, after: 0 }],
+  ['the page of a firewall', FIREWALL, { before: 11, good: 5, after: 0 }],
+])(
+  'sessions that Dots always answers with %s starve no other while the list always fails too',
+  async (_what, answer, { before, good, after }) => {
+    const { clock, front, shop, states, minutes } = await open()
+    const bad: Click[] = []
+    for (let n = 0; n < before; n++) bad.push(await click(shop))
+    for (let n = 0; n < good; n++) await payQuietly(shop, (await click(shop)).session)
+    for (let n = 0; n < after; n++) bad.push(await click(shop))
+    front.rule = (path, method) => {
+      if (isReadOf(bad, path)) return answer
+      return isList(path, method) ? BROKEN : undefined
+    }
+    clock.forward(HOUR)
+    const paid = () => states().filter((state) => state === 'complete').length
+    const target = Math.min(good, 20)
+    expect(await minutes(3, () => paid() >= target)).toBeLessThanOrEqual(3)
+    expect(await minutes(15, () => paid() === good)).toBeLessThanOrEqual(15)
+  },
+)
+
+test('a jump of the time of day does not shorten the pause of a list that fails', async () => {
+  const { front, shop, wall, minutes } = await open()
+  let lists = 0
+  front.rule = (path, method) => {
+    if (!isList(path, method)) return undefined
+    lists += 1
+    return FIREWALL
+  }
+  await minutes(1)
+  expect(lists).toBe(1)
+  wall.aheadSeconds = HOUR
+  await aRun(shop.services)
+  await aRun(shop.services)
+  expect(lists).toBe(1)
+  wall.aheadSeconds = -5 * MINUTE
+  await minutes(2, () => lists > 1)
+  expect(lists).toBe(2)
+})
+
+test('a click that its process has not survived is found within a minute of the next start', async () => {
+  const { clock, shop, minutes } = await open()
+  await minutes(1)
+  await shop.services.stop()
+  const { session } = await click(shop)
+  change(shop, "update checkouts set state = 'creating', session_id = null, payment_intent_id = null")
+  const next = await startReplica(shop, { now: clock.now, pace: SWEEPING, clock: clock.monotonic })
+  await aRun(next.services)
+  expect(rowsOf(shop)).toMatchObject([{ state: 'creating' }])
+  await minutes(1, undefined, next)
+  expect(rowsOf(shop)).toMatchObject([{ state: 'open', session_id: session.id }])
 })
 
 test('a Dots that is down is asked a few times a minute, and all is settled when it is back', async () => {
@@ -187,6 +250,47 @@ test('webhooks of sessions that always fail do not keep another from being proce
   }
   expect(await checkoutOf(shop, good.checkoutId)).toMatchObject({ state: 'complete' })
   expect(logged(shop, 'event.postponed').filter(({ code }) => code === 'dots-breaker-open')).toEqual([])
+  expect(logged(shop, 'event.postponed')[0]).toMatchObject({ items: 'tee:1' })
+})
+
+test('webhooks whose sessions a firewall refuses do not end the run for the others', async () => {
+  const { front, shop, states } = await open({ pace: { ...IDLE_JOBS, eventsEveryMs: 3_600_000 } })
+  const clicks: Click[] = []
+  for (let n = 0; n < 12; n++) clicks.push(await click(shop))
+  const good = clicks.pop()
+  if (good === undefined) throw new Error('no click')
+  await payQuietly(shop, good.session)
+  front.rule = (path) => (isReadOf(clicks, path) ? FIREWALL : undefined)
+  const id = (n: number) => `msg_${n}`
+  for (const [n, { session }] of [...clicks, good].entries()) {
+    await shop.services.events.receive(id(n), { id: session.id })
+  }
+  change(shop, "update events set next_attempt_at = ''")
+  await shop.services.events.processDue(new AbortController().signal)
+  expect(states().filter((state) => state === 'complete')).toHaveLength(1)
+  expect(logged(shop, 'event.postponed')).toHaveLength(11)
+})
+
+test('a webhook whose session cannot be read is tried again every ten minutes', async () => {
+  const { clock, front, shop, states } = await open({ pace: IDLE_JOBS })
+  const { session } = await click(shop)
+  await payQuietly(shop, session)
+  let reads = 0
+  front.rule = () => {
+    reads += 1
+    return FIREWALL
+  }
+  const { events } = shop.services
+  await events.receive('msg_1', { id: session.id })
+  for (let tries = 1; tries <= 8; tries++) {
+    clock.forward(10 * MINUTE + 1)
+    await events.processDue(new AbortController().signal)
+    expect(reads).toBe(tries)
+  }
+  front.rule = () => undefined
+  clock.forward(10 * MINUTE + 1)
+  await events.processDue(new AbortController().signal)
+  expect(states()).toEqual(['complete'])
 })
 
 test('a lease and a cursor that were written under a clock a year ahead hold up nothing', async () => {
@@ -229,8 +333,21 @@ test('each start begins with a backfill, although one was completed just before'
   await shop.services.stop()
   const { checkoutId } = await click(shop)
   change(shop, 'delete from checkouts')
-  await startReplica(shop, { now: clock.now, pace: SWEEPING, dots: { clock: clock.monotonic } })
+  await startReplica(shop, { now: clock.now, pace: SWEEPING, clock: clock.monotonic })
   await expect.poll(() => rowsOf(shop).map(({ id }) => id)).toEqual([checkoutId])
+})
+
+test('a pause after a failure of the list lasts its length, also if the clock is set back meanwhile', async () => {
+  const { clock, front, shop, minutes } = await open()
+  let lists = 0
+  front.rule = (path, method) => {
+    lists += isList(path, method) ? 1 : 0
+    return isList(path, method) ? BROKEN : undefined
+  }
+  await expect.poll(() => logged(shop, 'sweep.interrupted'), { timeout: 10_000 }).toHaveLength(1)
+  clock.setWrong(-8 * MINUTE)
+  const before = lists
+  expect(await minutes(8, () => lists > before)).toBeLessThanOrEqual(2)
 })
 
 test('what is new in the list is read every five minutes', async () => {
@@ -276,7 +393,7 @@ function newestFirst(shop: Service, path: string): FrontAnswer {
   return { status: 200, body: { has_more: end < all.length, data: all.slice(start, end) } }
 }
 
-test('a job that resolves to a shorter time runs again earlier, and tells when it ran', async () => {
+test('a job that resolves to a shorter time runs again earlier, and a failed run counts', async () => {
   let runs = 0
   const loop = backgroundLoop({
     name: 'test',
@@ -288,17 +405,11 @@ test('a job that resolves to a shorter time runs again earlier, and tells when i
       return runs === 1 ? 1 : undefined
     },
   })
-  expect(loop.status()).toEqual({ isRunning: false, endedAt: undefined, succeededAt: undefined })
   loop.start()
   loop.runNow()
   await expect.poll(() => runs).toBe(2)
-  await expect.poll(() => loop.status().isRunning).toBe(false)
-  const { succeededAt } = loop.status()
-  expect(succeededAt).toBeInstanceOf(Date)
   loop.runNow()
-  await expect.poll(() => loop.status().isRunning).toBe(false)
+  await expect.poll(() => loop.runsEnded()).toBe(3)
   expect(runs).toBe(3)
-  expect(loop.status().succeededAt).toBe(succeededAt)
-  expect(loop.status().endedAt).not.toBe(loop.status().succeededAt)
   await loop.stop()
 })

@@ -16,7 +16,7 @@ async function open(options: ServiceOptions = {}) {
     now: clock.now,
     pace: SWEEPING,
     // The circuit breaker's open period ends with the clock, too.
-    dots: { clock: clock.monotonic },
+    clock: clock.monotonic,
     ...options,
     env: { ...receiver.env, CHECKOUT_EXPIRES_IN: '3600', ...options.env },
   })

@@ -12,7 +12,7 @@ test('a backfill that finds the lost first attempt of a click does not touch the
   const shop = await startService({ pace: SWEEPING })
   shop.sandbox.failNext('done-then-reset', 1, 'create')
   const answering = shop.get('/buy/tee')
-  const sweeping = setInterval(() => void shop.services.store.leases.writeCursor('sweep', undefined), 10)
+  const sweeping = setInterval(() => void shop.services.store.leases.writeCursor('sweep', '{}'), 10)
   const answer = await answering
   clearInterval(sweeping)
   const location = answer.headers.get('location')

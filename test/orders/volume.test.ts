@@ -135,6 +135,9 @@ test('a webhook of another shop is looked for three times within ten minutes, th
   expect(event()).toEqual([['pending', 1]])
   clock.forward(31)
   await expect.poll(event).toEqual([['pending', 2]])
+  // Not only claimed for a minute: the second look is over.
+  const waitMs = () => Date.parse(String(rows(shop, 'events')[0]?.next_attempt_at)) - clock.now().getTime()
+  await expect.poll(waitMs).toBeGreaterThan(2 * 60_000)
   clock.forward(9 * 60)
   await expect.poll(event).toEqual([['done', 3]])
   expect(rows(shop, 'events')[0]).toMatchObject({ candidate_ids: '["a-foreign-intent"]' })

@@ -149,7 +149,7 @@ test.each([
   ['has no headers', {}, '{}'],
   ['is too large', {}, 'x'.repeat(300_000)],
   ['has a broken content type', { 'content-type': ';' }, '{}'],
-])('an event that %s counts in the limit of browsing', async (_what, headers, body) => {
+])('an event that %s counts in the limit of browsing, and is never logged', async (_what, headers, body) => {
   const shop = await startWithWebhook({ env: { RATE_LIMIT_MAX: '1' } })
   const statuses: number[] = []
   for (let n = 0; n < 11; n++) {
@@ -159,6 +159,9 @@ test.each([
   }
   expect(statuses.slice(0, 10)).not.toContain(429)
   expect(statuses[10]).toBe(429)
+  // Whatever the refused request logs is there once the next one is answered.
+  expect((await shop.get('/healthz')).status).toBe(200)
+  expect(shop.log.filter(({ route }) => route === '/webhooks/dots')).toEqual([])
 })
 
 test.each([

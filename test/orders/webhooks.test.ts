@@ -7,6 +7,7 @@ import {
   IDLE_JOBS,
   lockStore,
   logged,
+  movableClock,
   payQuietly,
   rows,
   startWithWebhook,
@@ -33,6 +34,20 @@ test('an event is settled before it is answered where Dots answers at once', asy
   expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
   // The answer waits for 700 ms at most, which a busy machine may exceed.
   await expect.poll(async () => (await checkoutOf(shop, checkoutId)).state).toBe('complete')
+})
+
+test('an event for which Dots answers without a status is processed again', async () => {
+  const clock = movableClock()
+  const shop = await startWithWebhook({ now: clock.now, pace: { ...IDLE_JOBS, eventsEveryMs: 40 } })
+  const { checkoutId, session } = await click(shop)
+  await payQuietly(shop, session)
+  shop.sandbox.failNext({ alter: () => ({ unexpected: true }) }, 1, 'read')
+  expect(await shop.sandbox.sendEvent(session.id)).toBe(200)
+  const state = async () => {
+    clock.forward(1)
+    return (await checkoutOf(shop, checkoutId)).state
+  }
+  await expect.poll(state).toBe('complete')
 })
 
 test('a repeated event changes nothing and causes no call to Dots', async () => {

@@ -1,5 +1,5 @@
 /** An element's start tag as a browser's tokenizer would read it, values decoded. */
-export interface Tag {
+interface Tag {
   name: string
   attributes: Record<string, string>
 }

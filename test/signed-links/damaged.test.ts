@@ -97,13 +97,113 @@ describe('a signed link', () => {
     }
   })
 
-  test.each(['&', '%3F', '%26', '?%3F', '.?', '%20?'])(
-    'with %s for its ? is sold as signed',
+  test.each(['&', '%3F', '%3f', '%26', '&amp;', '?%3F', '.?', '%20?'])(
+    'with %s for its ? is sold as signed, also with slashes behind it',
     async (mark) => {
       const shop = await startService({ env: SIGNING })
       await expectSigned(shop, `${PATH}${mark}${QUERY}`)
+      const parameters = { email: 'jo+tee@example.com', attribution: { 'a.b': 'c/d' } }
+      const link = signed({ amount: 1900 }, { parameters }).replace('?', mark)
+      for (const tail of ['', '/', '/?gclid=x', '?gclid=/x']) {
+        await expectSigned(shop, link + tail)
+        expect(lastAsked(shop)).toMatchObject({ customer_email: 'jo+tee@example.com' })
+      }
+      expect((await shop.get(link, { method: 'HEAD' })).status).toBe(200)
+      expect((await shop.get(link, { method: 'POST' })).status).toBe(303)
     },
   )
+
+  test.each(['&', '%3F', '%253F', '%2526', '%20'])(
+    'with %s for its ? and another email is a page that leads to the product',
+    async (mark) => {
+      const shop = await startService({ env: SIGNING })
+      const link = `/buy/tee${mark}link_signature=x&buyer/email=eve@example.com`
+      await expectForged(shop, link)
+      expect(await (await shop.get(link)).text()).toContain('href="/products/tee"')
+    },
+  )
+
+  test.each([
+    ...['link', 'link_', 'link_s', 'link_sig', 'link_signatur', 'link_sig=', 'LINK_SIG', '/link_sig'],
+    ...[
+      'link_sig...',
+      'link_sig…',
+      'link_sig.',
+      'link_sig)',
+      'link_sig%22',
+      'link_%20',
+      'link.',
+      'link_sig)%E2%80%8B',
+    ],
+    ...['link%', 'link%5', 'link%5Fsig', 'link%255', 'link%255Fsi', 'link%5C', 'link%5C_si'],
+    ...[
+      '&amp;link_sig',
+      'amp;amp;link',
+      'utm_source=x&link_sig',
+      'utm_source=x?link_sig',
+      'utm_source=x%26link_',
+    ],
+    ...['link_s&utm_source=x', 'link_sig&utm_medium=email&mc_cid=1', 'link%5&gclid=x', 'link_sig=&gclid=x'],
+    ...[
+      'link_sig?utm_source=x',
+      'link?gclid=x',
+      'link_si.%20?gclid=x',
+      'link_sig%3Futm_source=x',
+      'link%5?gclid=x',
+    ],
+    ...['link_sig%253Fgclid=x', 'link_sig%26gclid=x', 'link_sig;gclid=x', 'link_%20see', 'link_sig&gt;'],
+  ])('that was cut inside the name of the signature is a changed one: ?%s', async (query) => {
+    const shop = await startService({ env: SIGNING })
+    await expectForged(shop, `/buy/tee?${query}`)
+    await expectForged(shop, `${PATH}?${query}`)
+    expect(await (await shop.get(`/buy/tee?${query}`)).text()).toContain('href="/products/tee"')
+  })
+
+  test.each(['&link_', '%3Flink_sig', '%3Flink_s&gclid=x', '%26link_sig.', '&amp;link_sig', '%253Flink_s'])(
+    'that was cut there and has lost its ? is a changed one: %s',
+    async (rest) => {
+      const shop = await startService({ env: SIGNING })
+      await expectForged(shop, `/buy/tee${rest}`)
+      expect(await (await shop.get(`/buy/tee${rest}`)).text()).toContain('href="/products/tee"')
+    },
+  )
+
+  test.each([
+    ...[
+      'l',
+      'li',
+      'lin',
+      'lin.',
+      'links',
+      'linked',
+      'link_id',
+      'link-',
+      'link=x',
+      'link_s=1',
+      'link.id=5',
+      'link[0]=5',
+    ],
+    ...[
+      'links?gclid=x',
+      'mylink',
+      'my_link_',
+      'utm_source=best%20link',
+      'metadata_note=see%20link_',
+      'utm_source=link',
+    ],
+  ])('is not what carries a parameter of somebody else: ?%s', async (query) => {
+    const shop = await startService({ env: SIGNING })
+    await click(shop, `/buy/tee?${query}`)
+    expect(lastAsked(shop).line_items[0]?.price_data.amount).toBe(2500)
+  })
+
+  test('is not what sells a product whose sku is like the name of the signature', async () => {
+    const skus = ['link', 'link_', 'link_sig', 'cuff-link']
+    const shop = await startService({ products: skus.map((sku) => ({ sku, name: sku, amount: 1 })) })
+    for (const sku of skus) await click(shop, `/buy/${sku}`)
+    await click(shop, '/buy/link:1,link_:2')
+    expect(lastAsked(shop).line_items.map(({ quantity }) => quantity)).toEqual([1, 2])
+  })
 
   test.each([
     `${PATH}?quantity=2?${QUERY}`,
@@ -208,12 +308,41 @@ describe('any signed link', () => {
   const glue = fc.constantFrom('?', '%3F', '&amp;', '%26', ';', '%20', '&', '%26amp;')
   const parameters = { numRuns: counts(5_000, 500) }
 
-  test('that lost its end is never sold at the list price', () => {
+  const appended = fc.constantFrom('', 'utm_source=x', 'gclid=x', 'mc_cid=1&utm_medium=email&mc_eid=2')
+
+  test('that lost its end is never sold at the list price, whatever came behind it', () => {
     fc.assert(
-      fc.property(link, fc.nat(), (whole, cut) => {
-        const start = whole.indexOf('link_') + 'link_'.length
-        expectNoListPrice(whole.slice(0, start + (cut % (whole.length - start))))
+      fc.property(link, fc.nat(), fc.option(punctuation), glue, appended, (whole, cut, tail, mark, more) => {
+        const start = whole.indexOf('link_') + 'link'.length
+        const rest = whole.slice(0, start + (cut % (whole.length - start)))
+        expectNoListPrice(rest + (tail ?? '') + (more && mark + more))
       }),
+      parameters,
+    )
+  })
+
+  test('that was cut inside the name of its signature is a changed one', () => {
+    const underscore = fc.constantFrom('_', '%5F', '%5f', '%255F', '%5C_')
+    // Inside a value the name has to have its underscore.
+    const start = fc.oneof(
+      fc.record({ before: fc.constantFrom('?', '?&amp;', '?utm_source=x&'), isInValue: fc.constant(false) }),
+      fc.record({ before: fc.constantFrom('?ref=x?', '?gclid=x%26'), isInValue: fc.constant(true) }),
+    )
+    fc.assert(
+      fc.property(
+        underscore,
+        start,
+        fc.nat(),
+        fc.option(punctuation),
+        glue,
+        appended,
+        (sign, { before, isInValue }, cut, tail, mark, more) => {
+          const name = `link${sign}signature`
+          const least = 'link'.length + (isInValue ? sign.length : 0)
+          const rest = name.slice(0, least + (cut % (name.length - least)))
+          expect(read(`${PATH}${before}${rest}${tail ?? ''}${more && mark + more}`)).toBe('changed')
+        },
+      ),
       parameters,
     )
   })

@@ -127,8 +127,9 @@ function* changesAt(link: string, at: number): Generator<string> {
 
 /** What a link says, as far as its signature covers it, and the exact signature. */
 function meaningOf(path: string): string {
-  const [segment = '', ...query] = path.slice('/buy/'.length).split('?')
-  const items = parseItems(decodeURIComponent(segment))
-  const parameters = readParameters(queryPairs(query.join('?')))
+  // A `&` in place of the `?` is repaired.
+  const end = path.search(/[?&]/)
+  const items = parseItems(decodeURIComponent(path.slice('/buy/'.length, end)))
+  const parameters = readParameters(queryPairs(path.slice(end + 1)))
   return JSON.stringify([parameters.signature, items, [...parameters.covered]])
 }

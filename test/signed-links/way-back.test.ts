@@ -23,7 +23,7 @@ const SECRETS = ['link_signature', /[?&]amount=/, 'jane', 'order-1042', 'for jo'
 /** A browser that has clicked a link, and the checkout of it. */
 async function clicked(link: string, products?: unknown[]) {
   const { clock, forward } = manualClock()
-  const shop = await startService({ env: SIGNING, dots: { clock }, products })
+  const shop = await startService({ env: SIGNING, clock, products })
   const { cookie, to } = await visit(shop, link)
   const session = [...shop.sandbox.sessions.values()].find(({ checkout_session_url: url }) => url === to)
   if (session === undefined) throw new Error('the click led to no session')
@@ -136,7 +136,7 @@ describe('the browser that made a checkout', () => {
 
   test('is led back to the link of a click that could not be stored', async () => {
     const { clock } = manualClock()
-    const shop = await startService({ env: SIGNING, dots: { clock } })
+    const shop = await startService({ env: SIGNING, clock })
     const unlock = lockStore(shop)
     const { cookie } = await visit(shop, LINK)
     unlock()

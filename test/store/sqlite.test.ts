@@ -218,6 +218,18 @@ test('tables are created once: a file that has them is opened unchanged', async 
   expect(before.length).toBeGreaterThan(0)
 })
 
+test('a database that was created under a clock a year ahead counts as created when it is next opened', async () => {
+  const path = join(await newFolder(), 'shop.db')
+  const opened = async (time: string) => {
+    const store = await openStore(`sqlite:${path}`, { now: () => new Date(time) })
+    await store.close()
+    return store.createdAt
+  }
+  expect(await opened('2027-05-01T10:00:00.000Z')).toBe('2027-05-01T10:00:00.000Z')
+  expect(await opened('2026-05-01T10:00:00.000Z')).toBe('2026-05-01T10:00:00.000Z')
+  expect(await opened('2026-05-02T10:00:00.000Z')).toBe('2026-05-01T10:00:00.000Z')
+})
+
 test('stores that open the same new file at the same time all find its tables', async () => {
   const path = join(await newFolder(), 'shop.db')
   const stores = await Promise.all(Array.from({ length: 5 }, () => opened(path)))
