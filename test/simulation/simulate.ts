@@ -67,9 +67,7 @@ async function main(): Promise<void> {
     }
   }
   if (failed.length > 0) {
-    console.log(
-      `${failed} of ${seeds.length} seeds failed; replay one of them with --seed N and the same options`,
-    )
+    console.log(`failed: ${failed.join(', ')}; replay one of them with --seed N and the same options`)
     process.exitCode = 1
   }
 }
