@@ -27,6 +27,8 @@ export default defineConfig({
     env: hasRoomInMemory() ? { TMPDIR: MEMORY } : {},
     // Most of the time is spent waiting (timers, processes), so more workers than processors are faster.
     maxWorkers: 3,
+    // Tests of one file that run together are programs that keep a processor busy each.
+    maxConcurrency: 2,
     projects: [
       {
         extends: true,
