@@ -52,8 +52,8 @@ export const main = command(USAGE, async (argv, io) => {
  */
 function realTarget(file: string): string {
   const isNew = lstatSync(file, { throwIfNoEntry: false }) === undefined
-  if (isNew) return join(realpathSync(dirname(file)), basename(file))
-  if (statSync(file, { throwIfNoEntry: false })?.isFile()) return realpathSync(file)
+  if (isNew) return join(realpathSync.native(dirname(file)), basename(file))
+  if (statSync(file, { throwIfNoEntry: false })?.isFile()) return realpathSync.native(file)
   throw new UsageError(`${file} is no regular file: name one, or one that is not there yet.`)
 }
 

@@ -25,6 +25,8 @@ const QUERY_IN_SEGMENT = /[?&](?=[^?&=]+=)/
 /** Markdown and a second percent-encoding change the underscore. */
 const UNDERSCORE = '(?:\\\\?_|%(?:25)*5F)'
 const SIGNATURE = new RegExp(`link${UNDERSCORE}signature`, 'i')
+/** At the start of a name also without its underscore, or with another sign in its place. */
+const ALTERED_NAME = /^(?:amp;)*\/?link(?:[-＿]|=5F)?signature/i
 /** `s`, `si`, `sig` … or nothing: what a cut leaves of the name behind its underscore. */
 const NAME_REST = [...'signature'].reduceRight((rest, letter) => `(?:${letter}${rest})?`, '')
 /**
@@ -54,7 +56,9 @@ export function* withoutTrailing(text: string): Generator<string> {
 export function mentionsSignature({ segment, pairs }: LinkText): boolean {
   const texts = pairs.map(([name, value]) => (value === '' ? name : `${name}=${value}`))
   // With a slash before it, a sku `link` is not taken for the name of a parameter.
-  return [`/buy/${segment}`, ...texts].some((text) => SIGNATURE.test(text) || CUT_NAME.test(text))
+  return [`/buy/${segment}`, ...texts]
+    .map((text) => text.replace(/\p{Cf}/gu, ''))
+    .some((text) => SIGNATURE.test(text) || ALTERED_NAME.test(text) || CUT_NAME.test(text))
 }
 
 /**

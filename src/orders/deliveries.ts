@@ -214,6 +214,11 @@ export function deliveryService(options: DeliveriesOptions) {
 
   return {
     ...loop,
+    /** Also where a run waits for a free slot: what is new may have another kind of slot. */
+    runNow() {
+      slotFreed.resolve()
+      loop.runNow()
+    },
     /** Waits up to two seconds for requests in progress. Unfinished ones are sent again after the restart. */
     async stop() {
       const stopped = loop.stop().then(() => Promise.all(underWay.values()))

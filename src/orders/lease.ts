@@ -11,6 +11,8 @@ const SWEEP_LEASE = 'sweep'
  * one page of Dots' list (15 s). If a lease expires while its holder works, the holder stops at its next step.
  */
 const LEASE_MS = 30_000
+/** Clocks of replicas that differ by less do not count as wrong. */
+const MAX_CLOCK_DIFFERENCE_MS = 5 * 60_000
 /** Pause before the next attempt to acquire the lease: a process that replaces a killed one sweeps within a minute. */
 export const LEASE_RETRY_MS = 10_000
 
@@ -80,18 +82,28 @@ export function sweepLease({ store: { leases }, now, callsPerMinute }: LeaseOpti
       return !signal.aborted && (await acquire())
     },
 
-    /** Empty if nothing was recorded, if it cannot be read, or if it was written under a clock that was ahead. */
-    async readCursor(): Promise<SweepCursor> {
-      try {
-        const cursor: unknown = JSON.parse((await leases.readCursor(SWEEP_LEASE)) ?? '{}')
-        return cursorValidator.Check(cursor) && !isAhead(cursor, now().toISOString()) ? cursor : {}
-      } catch (error) {
-        if (error instanceof SyntaxError) return {}
-        throw error
-      }
+    /**
+     * The cursor is empty if nothing was recorded, if it cannot be read, or if it was written under a clock that was ahead:
+     * `wasAhead`.
+     */
+    async readCursor(): Promise<{ cursor: SweepCursor; wasAhead: boolean }> {
+      const text = (await leases.readCursor(SWEEP_LEASE)) ?? '{}'
+      const cursor = parseCursor(text)
+      const wasAhead = isAhead(cursor, new Date(now().getTime() + MAX_CLOCK_DIFFERENCE_MS).toISOString())
+      return { cursor: wasAhead ? {} : cursor, wasAhead }
     },
 
     writeCursor: (cursor: SweepCursor) => leases.writeCursor(SWEEP_LEASE, JSON.stringify(cursor)),
+  }
+}
+
+function parseCursor(text: string): SweepCursor {
+  try {
+    const cursor: unknown = JSON.parse(text)
+    return cursorValidator.Check(cursor) ? cursor : {}
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
   }
 }
 

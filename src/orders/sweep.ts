@@ -125,7 +125,9 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now, c
   /** Reads what is new in Dots' list: at the start, every five minutes, and where the last run has not come to its end. */
   async function backfillIfDue(signal: AbortSignal): Promise<void> {
     if (isListPausing()) return
-    const stored = await lease.readCursor()
+    const { cursor: stored, wasAhead } = await lease.readCursor()
+    // Under a clock that was more than a day ahead, live checkouts have expired.
+    if (wasAhead) await inBatches(() => checkouts.reopenExpired(ago(-DAY_MS)))
     let cursor = await nextBackfill(stored)
     if (cursor === undefined) return
     const saveCursor = async (next: BackfillCursor) => {

@@ -61,21 +61,22 @@ export async function optional<T>(
 export type MetadataTables = { metadata: { name: string; value: string } }
 
 /**
- * When the database was created (ISO 8601), written at its first opening. A time in the future was written under a clock
- * that was ahead, and is corrected to now.
+ * When the database was created (ISO 8601), written at its first opening; now, where that is in the future. It is not
+ * corrected in the database, because the clock may be wrong today.
  */
 export async function readCreatedAt(db: Kysely<MetadataTables>, now: () => Date): Promise<string> {
   const query = db.selectFrom('metadata').select('value').where('name', '=', 'created_at')
   const value = now().toISOString()
   const known = await query.executeTakeFirst()
-  // Another process may hold the lock, so nothing is written where the row is right.
-  if (known !== undefined && known.value <= value) return known.value
+  // Another process may hold the lock, so nothing is written where the row exists.
+  if (known !== undefined) {
+    const isAhead = known.value > value
+    return isAhead ? value : known.value
+  }
   await db
     .insertInto('metadata')
     .values({ name: 'created_at', value })
-    .onConflict((conflict) =>
-      conflict.column('name').doUpdateSet({ value }).where('metadata.value', '>', value),
-    )
+    .onConflict((conflict) => conflict.column('name').doNothing())
     .execute()
   return (await query.executeTakeFirstOrThrow()).value
 }

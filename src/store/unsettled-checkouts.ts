@@ -113,6 +113,15 @@ export function unsettledCheckouts(db: Kysely<{ checkouts: CheckoutsTable }>, no
         sql`(state = 'open' and expires_at < ${before} and (created_at >= ${since} or session_id is null))`,
       ),
 
+    /** `expired → open`, to be checked again, for those that have expired after `after`, which is in the future. */
+    reopenExpired: (after: string) =>
+      changeSome(
+        { ...changed('open'), last_checked_at: null, check_failures: 0 },
+        // Under a clock that is behind everything is in the future, what was created as well.
+        sql`(state = 'expired' and session_id is not null and updated_at > ${after}
+          and created_at <= ${now().toISOString()})`,
+      ),
+
     /** After a complete backfill from `since`: those without a session id that ended before `before` count as checked. */
     markLookedFor: (since: string, before: string) =>
       changeSome(

@@ -166,6 +166,11 @@ test('what is no regular file is refused, and stays what it is', async () => {
   execFileSync('mkfifo', [pipe])
   await symlink(pipe, toPipe)
   await symlink(join(shop.folder, 'nothing'), toNothing)
+  // The kernel follows the link before it goes up.
+  await mkdir(join(shop.folder, 'far', 'deep'), { recursive: true })
+  await symlink(join('far', 'deep'), join(shop.folder, 'link'))
+  expect((await runBeside(shop, 'backup', [`${shop.folder}/link/../pipe`])).code).toBe(0)
+  expect(existsSync(join(shop.folder, 'far', 'pipe'))).toBe(true)
   const files = [pipe, toPipe, toNothing, shop.folder]
   const kinds = () => Promise.all(files.map(async (file) => (await lstat(file)).mode & constants.S_IFMT))
   const before = await kinds()
@@ -173,6 +178,7 @@ test('what is no regular file is refused, and stays what it is', async () => {
     const { code, stderr } = await runBeside(shop, 'backup', [file])
     expect([code, stderr]).toEqual([2, expect.stringContaining(`${file} is no regular file`)])
   }
+  expect(before[0]).toBe(constants.S_IFIFO)
   expect(await kinds()).toEqual(before)
   expect(existsSync(join(shop.folder, 'nothing'))).toBe(false)
 })
