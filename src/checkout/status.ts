@@ -58,7 +58,8 @@ export function statusService({ dots, store, settle, unsaved, clock }: StatusOpt
       const last = answers.get(sessionId)
       if (last !== undefined && !isOld(last)) return last.answer
       answers.delete(sessionId)
-      removeOld()
+      const [oldest = ''] = answers.keys()
+      if (answers.size >= MAX_ANSWERS) answers.delete(oldest)
       const asked = { answer: ask(checkout, sessionId, log), askedAt: clock(), isDone: false }
       answers.set(sessionId, asked)
       try {
@@ -73,14 +74,6 @@ export function statusService({ dots, store, settle, unsaved, clock }: StatusOpt
 
   function isOld({ askedAt, isDone }: { askedAt: number; isDone: boolean }): boolean {
     return isDone && clock() - askedAt >= FRESH_MS
-  }
-
-  /** Makes room for one answer. */
-  function removeOld(): void {
-    for (const [sessionId, asked] of answers) {
-      if (!isOld(asked) && answers.size < MAX_ANSWERS) return
-      answers.delete(sessionId)
-    }
   }
 
   async function ask(checkout: Checkout, sessionId: string, log: Log): Promise<RefreshedCheckout> {

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { type Catalog, readCatalog } from '../catalog/catalog.ts'
 import { CatalogError } from '../catalog/problems.ts'
 import { loadConfig } from '../config.ts'
-import type { BackfillProgress } from '../orders/backfill.ts'
+import { type BackfillProgress, noProgress } from '../orders/backfill.ts'
 import type { Services } from '../services.ts'
 import { command, type Io, parseSince, processIo } from './command.ts'
 import { openForCommand } from './open-services.ts'
@@ -37,14 +37,7 @@ export const main = command(USAGE, async (argv, io) => {
   })
   const { lease, backfill, events } = services
   const range = { since: since.toISOString(), startedAt: new Date().toISOString() }
-  let last: Readonly<BackfillProgress> = {
-    sessions: 0,
-    settled: 0,
-    restored: 0,
-    held: 0,
-    released: 0,
-    inProgress: 0,
-  }
+  let last: Readonly<BackfillProgress> = noProgress()
   const onProgress = (progress: Readonly<BackfillProgress>) => {
     last = progress
     io.err(progressLine(progress))

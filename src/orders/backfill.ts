@@ -46,6 +46,10 @@ export interface BackfillProgress {
   inProgress: number
 }
 
+export function noProgress(): BackfillProgress {
+  return { sessions: 0, settled: 0, restored: 0, held: 0, released: 0, inProgress: 0 }
+}
+
 interface BackfillRun {
   /** Announces also the orders that are held because they may have been announced before. */
   announceRestored?: boolean
@@ -94,14 +98,7 @@ export function backfillService(options: BackfillOptions) {
       maxPages = Number.POSITIVE_INFINITY,
     }: BackfillRun = {},
   ): Promise<boolean> {
-    const progress: BackfillProgress = {
-      sessions: 0,
-      settled: 0,
-      restored: 0,
-      held: 0,
-      released: 0,
-      inProgress: 0,
-    }
+    const progress = noProgress()
     let cursor = from
     for (let pages = 0; pages < maxPages; pages += 1) {
       if (!(await lease.nextCall(signal))) return false

@@ -136,8 +136,6 @@ export function checksOf({ database, troubles, dots, receiver, shop, fail }: Che
   }
 
   return {
-    sales,
-
     onSale(sale: Sale): void {
       sales.push(sale)
       pending.set(sale.sessionId, sale)

@@ -49,9 +49,8 @@ interface Process {
   name: string
   owner: Owner
   app: App['app'] | undefined
-  /** Rejects what still waits for this process when it dies. */
+  /** Resolves when it dies, for those who wait for its answer. */
   gone: PromiseWithResolvers<undefined>
-  startedAt: number
   /** Statements that it may still make before it dies. */
   statementsLeft: number
 }
@@ -114,8 +113,7 @@ export function openShop(options: ShopOptions) {
     const owner = newOwner(name)
     owner.clockSkewMs = clockSkewMs
     const gone = Promise.withResolvers<undefined>()
-    const startedAt = monotonicMs()
-    const process: Process = { name, owner, app: undefined, gone, startedAt, statementsLeft: Infinity }
+    const process: Process = { name, owner, app: undefined, gone, statementsLeft: Infinity }
     processes.set(name, process)
     processOf.set(owner, process)
     const write = (text: string) => {
@@ -160,7 +158,6 @@ export function openShop(options: ShopOptions) {
     lastSeen,
     /** The code of the last request that failed. */
     lastFailure: '',
-    processes,
 
     async start(): Promise<void> {
       for (let number = 1; number <= options.processes; number++) await start(`process-${number}`)
