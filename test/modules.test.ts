@@ -68,6 +68,7 @@ const SHARED = [
   'environment',
   'errors',
   'metadata',
+  'plain-form',
   'settings',
   'utf8',
   'web-url',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { plainForm } from '../plain-form.ts'
 import { decodeUtf8, NotUtf8 } from '../utf8.ts'
 import {
   CatalogError,
@@ -28,6 +29,8 @@ export class Catalog {
   /** In the order of the file. */
   readonly products: readonly Product[]
   readonly #bySku: ReadonlyMap<string, Product>
+  /** Only the skus that are not their own plain form. */
+  readonly #byPlainForm: ReadonlyMap<string, Product>
 
   /** Takes the list over and freezes it. The skus must differ from one another, as `parseCatalog` ensures. */
   constructor(
@@ -38,11 +41,19 @@ export class Catalog {
   ) {
     this.products = Object.freeze(products)
     this.#bySku = bySku
+    const others = products.filter(({ sku }) => plainForm(sku) !== sku)
+    this.#byPlainForm = new Map(others.map((product) => [plainForm(product.sku), product]))
   }
 
   /** The product with exactly this sku. Takes the same time in a catalog of any size. */
   find(sku: string): Product | undefined {
     return this.#bySku.get(sku)
+  }
+
+  /** The product whose sku has the same plain form as the text. Takes the same time in a catalog of any size. */
+  findPlain(text: string): Product | undefined {
+    const plain = plainForm(text)
+    return this.#bySku.get(plain) ?? this.#byPlainForm.get(plain)
   }
 
   /** The products that can be bought at that moment, in the order of the file: 3 ms for a hundred thousand. */
