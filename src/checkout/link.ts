@@ -1,19 +1,11 @@
 import type { Catalog } from '../catalog/catalog.ts'
-import { quantityLimits } from '../catalog/product.ts'
+import { type Product, quantityLimits } from '../catalog/product.ts'
 import { AppError, hasCode } from '../errors.ts'
-import { type Cart, encodeSku, type LinkItems, parseItems } from '../links/cart.ts'
+import { type Cart, type LinkItems, MAX_CART_ITEMS, parseItems } from '../links/cart.ts'
 import { type LinkParameters, type Pair, readParameters } from '../links/parameters.ts'
-import {
-  type LinkText,
-  mentionsSignature,
-  readRepaired,
-  signedReadings,
-  withoutTrailing,
-} from '../links/repair.ts'
+import { type LinkText, mentionsSignature, repairLink, signedReadings } from '../links/repair.ts'
 import { linkId, type ReadLink, type SignedTerms, signedTerms, verifySignature } from '../links/signature.ts'
-
-/** How many products an error page leads to: a buyer looks for one of them. */
-const MAX_NAMED_PRODUCTS = 5
+import { plainForm } from '../plain-form.ts'
 
 /** What a buy link asks for. Terms that only the merchant may set are included only if the signature is valid. */
 export interface Link {
@@ -40,9 +32,7 @@ export function readLink(
 ): Link {
   const text = { segment, pairs: [...pairs] }
   const isSigned = mentionsSignature(text)
-  const { items, parameters } = isSigned
-    ? readSigned(text, catalog, secrets)
-    : { items: findItems(segment, catalog), parameters: readRepaired(text.pairs) }
+  const { items, parameters } = isSigned ? readSigned(text, catalog, secrets) : readUnsigned(text, catalog)
   const terms = isSigned ? signedTerms({ items, parameters }) : {}
   if (terms.expiresAt !== undefined && terms.expiresAt <= now) throw new AppError('link-expired')
   return {
@@ -55,34 +45,41 @@ export function readLink(
 }
 
 /**
- * What a segment of a path names: as it came, or without the punctuation at its end where that is nothing known.
+ * What a segment of a path names: as it came, or with what damaged it taken away where that is nothing known.
  *
  * @throws AppError malformed-link
  */
 export function findItems(segment: string, catalog: Catalog): LinkItems {
-  const isKnown = (items: LinkItems | undefined): items is LinkItems =>
-    items !== undefined && (items.form === 'permalink' || catalog.find(items.sku) !== undefined)
+  return readUnsigned({ segment, pairs: [] }, catalog).items
+}
+
+function readUnsigned(text: LinkText, catalog: Catalog): ReadLink {
+  const { found, parameters } = repairLink(text, (segment) => knownItems(segment, catalog))
+  return { items: found ?? parseItems(text.segment), parameters }
+}
+
+/** The items that a segment names exactly, or else the product whose sku has the same plain form. */
+function knownItems(segment: string, catalog: Catalog): LinkItems | undefined {
   const exact = tryParse(segment)
-  if (isKnown(exact)) return exact
-  for (const shorter of withoutTrailing(segment)) {
-    const removed = segment[shorter.length]
-    // In a permalink they are grammar: a quantity or an item is missing behind them.
-    if (removed === ':' || (removed === ',' && /[:,]/.test(shorter))) break
-    const items = tryParse(shorter)
-    if (isKnown(items)) return items
+  if (exact?.form === 'permalink' || (exact && catalog.find(exact.sku) !== undefined)) return exact
+  if (isPermalink(segment)) {
+    const plain = tryParse(plainForm(segment))
+    return plain?.form === 'permalink' && plain.cart.every(({ sku }) => catalog.find(sku)) ? plain : undefined
   }
-  return exact ?? parseItems(segment)
+  const product = catalog.findPlain(segment)
+  return product && { form: 'bare', sku: product.sku }
 }
 
 /** @throws AppError link-changed where the signature fits no reading of the link. */
 function readSigned(text: LinkText, catalog: Catalog, secrets: readonly string[]): ReadLink {
   for (const { segment, pairs } of signedReadings(text)) {
-    const items = tryParse(segment)
-    if (items === undefined) continue
-    const link = { items, parameters: readParameters(pairs) }
-    if (verifySignature(link, secrets) === 'valid') return link
+    const parameters = readParameters(pairs)
+    for (const items of [tryParse(segment), knownItems(segment, catalog)]) {
+      const link = items && { items, parameters }
+      if (link && verifySignature(link, secrets) === 'valid') return link
+    }
   }
-  throw new AppError('link-changed', { params: { products: namedProducts(text.segment, catalog) } })
+  throw new AppError('link-changed')
 }
 
 function tryParse(segment: string): LinkItems | undefined {
@@ -94,17 +91,48 @@ function tryParse(segment: string): LinkItems | undefined {
   }
 }
 
-/** The known products among what a damaged segment names. */
-function namedProducts(segment: string, catalog: Catalog): { name: string; path: string }[] {
-  const [items = ''] = segment.split(/[?&\s]|%3F|%26/i)
-  const skus = items.split(',').flatMap((item) => {
-    const found = tryParse(item.split(':')[0] ?? '')
-    return found?.form === 'bare' ? [found.sku] : []
+/**
+ * What a link that cannot be sold says all the same, for the page that leads on: the known products that it names, with
+ * their quantities where there are any, and its parameters, read as those of a link without a signature. Never throws.
+ */
+export function readRest(segment: string, pairs: readonly Pair[], catalog: Catalog) {
+  const { found, parameters } = repairLink({ segment, pairs }, (text) => {
+    const items = /[?&%;]/.test(text) ? [] : namedItems(text, catalog)
+    return items.length > 0 ? items : undefined
   })
-  const products = [...new Set(skus)].map((sku) => catalog.find(sku)).filter((found) => found !== undefined)
-  return products
-    .slice(0, MAX_NAMED_PRODUCTS)
-    .map(({ sku, name }) => ({ name, path: `/products/${encodeSku(sku)}` }))
+  const items = found ?? namedItems(segment.split(/[?&\s]|%3F|%26/i)[0] ?? '', catalog)
+  const { quantity } = parameters
+  const asked =
+    quantity.kind === 'given' ? quantity.value : quantity.kind === 'invalid' ? quantity.near : undefined
+  return {
+    items: isPermalink(segment) ? items : items.map((item) => ({ ...item, quantity: asked })),
+    parameters,
+    isSigned: mentionsSignature({ segment, pairs }),
+  }
+}
+
+interface NamedItem {
+  product: Product
+  /** What the link asks for: it may be a number that nobody can buy. */
+  quantity?: number
+}
+
+/** The known products of a segment that may be a malformed permalink, each once. */
+function namedItems(segment: string, catalog: Catalog): NamedItem[] {
+  const named = new Map<string, NamedItem>()
+  for (const item of segment.split(',', MAX_CART_ITEMS)) {
+    const [token = '', quantity] = item.split(':')
+    const items = knownItems(token, catalog)
+    const product = items?.form === 'bare' ? catalog.find(items.sku) : undefined
+    if (product === undefined || named.has(product.sku)) continue
+    const isNumber = quantity !== undefined && /^\s*-?\d+(?:\.\d+)?\s*$/.test(quantity)
+    named.set(product.sku, { product, quantity: isNumber ? Number(quantity) : undefined })
+  }
+  return [...named.values()]
+}
+
+function isPermalink(segment: string): boolean {
+  return /[:,]/.test(segment)
 }
 
 function singleItem(catalog: Catalog, sku: string, { quantity }: LinkParameters): Cart {

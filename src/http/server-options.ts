@@ -110,6 +110,13 @@ function escapeSlashes(_link: string, start: string, query: string): string {
   return start + query.replaceAll('/', '%2F')
 }
 
+/** Slashes in a row in the path count as one: who joins a shop's URL and a path makes them. */
+function withoutDoubleSlashes(url: string): string {
+  if (!url.includes('//')) return url
+  const [path = '', ...query] = url.split('?')
+  return [path.replace(/\/{2,}/g, '/'), ...query].join('?')
+}
+
 /**
  * The path and query of a request. A broken percent-encoding would be answered by the router itself, without our
  * limits, headers and log, so it becomes a URL that {@link requestChecks} refuses. Of an absolute URL only the path is
@@ -118,7 +125,8 @@ function escapeSlashes(_link: string, start: string, query: string): string {
 function normalizeUrl(request: Pick<IncomingMessage, 'url'>): string {
   const path = (request.url ?? '/').replace(ABSOLUTE_FORM, '')
   // The router itself would refuse what does not begin with a slash, such as `GET *?a=1`.
-  const url = (path.startsWith('/') ? path : `/${path}`).replace(ESCAPED_QUERY, escapeSlashes)
+  const rooted = withoutDoubleSlashes(path.startsWith('/') ? path : `/${path}`)
+  const url = rooted.replace(ESCAPED_QUERY, escapeSlashes)
   try {
     decodeURIComponent(url.split('?', 1)[0] ?? '')
     return url

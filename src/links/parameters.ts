@@ -6,14 +6,16 @@ import {
   MAX_METADATA_VALUE_LENGTH,
 } from '../metadata.ts'
 import { canonicalName, isCovered, SIGNATURE_PARAMETER } from './parameter-name.ts'
-import { hasPlaceholder } from './placeholders.ts'
+import { isUnfilled } from './placeholders.ts'
 
 /** One `name=value` of a query or a form, decoded. */
 export type Pair = readonly [name: string, value: string]
 
 /** How many units the link asks for; the product's limits are checked later. */
 type QuantityParameter =
-  | { readonly kind: 'absent' | 'invalid' }
+  | { readonly kind: 'absent' }
+  /** `near`: the number that it means, where it is one that nobody can buy: 2.5, -1, 1e30. */
+  | { readonly kind: 'invalid'; readonly near?: number }
   | { readonly kind: 'given'; readonly value: number }
 
 /** Used instead of two different values of one parameter. It passes no check for a signature, number, id or time. */
@@ -43,7 +45,9 @@ export interface LinkParameters {
 /** No legitimate link has nearly as many; it bounds the work of one request. Later pairs are not read. */
 export const MAX_PAIRS = 256
 
-const WHOLE_NUMBER = /^(?:0|[1-9][0-9]*)$/
+/** `2`, and as spreadsheets and people write it: `02`, `2.0`, `2,00`; not `2.000`, which may be two thousand. */
+const WHOLE_NUMBER = /^[0-9]+(?:[.,]00?)?$/
+const NUMBER = /^[+-]?[0-9]*[.,]?[0-9]+(?:e[+-]?[0-9]{1,3})?$/i
 const CLIENT_REFERENCE_ID = /^[A-Za-z0-9_-]{1,200}$/
 /** Line breaks could forge log lines; U+FFFD is what a decoder makes of invalid UTF-8. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\uFFFD]/u
@@ -71,14 +75,13 @@ export function queryPairs(rawQuery: string, body = ''): Pair[] {
 
 /**
  * Reads pairs as one set: neither their order nor the alias of a name matters. Equal values count once;
- * different ones make the parameter absent. Empty values and placeholders that a mail tool left unfilled are
- * absent too, except for the quantity, where guessing would sell the wrong number. Invalid values are
- * dropped, never cut. Never throws.
+ * different ones make the parameter absent, and the quantity invalid. Empty values and placeholders that a mail tool left
+ * unfilled are absent too. Invalid values are dropped, never cut. Never throws.
  */
 export function readParameters(pairs: Iterable<Pair>): LinkParameters {
   const given = collect(pairs)
   return {
-    quantity: readQuantity(rawValue(given, 'quantity')),
+    quantity: readQuantity(given),
     email: singleValue(given, 'buyer/email', isEmail),
     clientReferenceId: singleValue(given, 'client_reference_id', (id) => CLIENT_REFERENCE_ID.test(id)),
     metadata: readKeyed(given, 'metadata_'),
@@ -130,10 +133,13 @@ function singleValue(
   name: string,
   isUsable: (value: string) => boolean = () => true,
 ): string | undefined {
-  const [value, ...more] = [...(given.get(name) ?? [])].filter(
-    (text) => text.trim() !== '' && !text.includes('\uFFFD') && !hasPlaceholder(text),
-  )
+  const [value, ...more] = filledIn(given, name).filter((text) => !text.includes('\uFFFD'))
   return value !== undefined && more.length === 0 && isUsable(value) ? value : undefined
+}
+
+/** The values under a name that say something. */
+function filledIn(given: Given, name: string): string[] {
+  return [...(given.get(name) ?? [])].filter((text) => text.trim() !== '' && !isUnfilled(text))
 }
 
 /** The one value under a name, unchecked; `CONFLICTING` where there are two. */
@@ -142,12 +148,15 @@ function rawValue(given: Given, name: string): string | undefined {
   return more.length === 0 ? value : CONFLICTING
 }
 
-function readQuantity(text: string | undefined): QuantityParameter {
-  if (text === undefined) return { kind: 'absent' }
-  const value = Number(text)
-  return WHOLE_NUMBER.test(text) && Number.isSafeInteger(value)
+function readQuantity(given: Given): QuantityParameter {
+  const texts = filledIn(given, 'quantity').map((text) => text.trim())
+  if (texts.length === 0) return { kind: 'absent' }
+  const numbers = texts.map((text) => (NUMBER.test(text) ? Number(text.replace(',', '.')) : Number.NaN))
+  const [value = Number.NaN, ...more] = new Set(numbers)
+  if (more.length > 0 || Number.isNaN(value)) return { kind: 'invalid' }
+  return texts.every((text) => WHOLE_NUMBER.test(text)) && Number.isSafeInteger(value)
     ? { kind: 'given', value }
-    : { kind: 'invalid' }
+    : { kind: 'invalid', near: value }
 }
 
 function readKeyed(given: Given, prefix: string): Record<string, string> {

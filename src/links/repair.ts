@@ -1,5 +1,6 @@
 import { canonicalName, isCovered, KNOWN_NAME, SIGNATURE_PARAMETER } from './parameter-name.ts'
 import { type LinkParameters, MAX_PAIRS, type Pair, queryPairs, readParameters } from './parameters.ts'
+import { isUnfilled } from './placeholders.ts'
 
 /** A link before it is read: the items segment of its path, percent-decoded once, and its pairs. */
 export interface LinkText {
@@ -18,12 +19,20 @@ const TRAILING_END = new RegExp(`${TRAILING.source}$`, 'u')
 const MAX_TRAILING = 20
 
 /** What stands for an `&` in a damaged value, if a known name and a `=` follow. One at a time, for linear time. */
-const GLUE = new RegExp(`(?:\\?|%3[Ff]|&(?:amp;)*|%26(?:amp;)*|;|\\s)(?=/?(?:${KNOWN_NAME})=)`, 'u')
-/** Where a query begins whose `?` was escaped or replaced. */
-const QUERY_IN_SEGMENT = /[?&](?=[^?&=]+=)/
+const GLUE = new RegExp(`(?:\\?|%(?:25)*3[Ff]|(?:&|%(?:25)*26)(?:amp;)*|;|\\s)(?=/?(?:${KNOWN_NAME})=)`, 'u')
+/** Where a query begins whose `?` was escaped or replaced, or whose end is all that is left of it. */
+const QUERY_IN_SEGMENT = new RegExp(
+  `(?:[?&]|%(?:25)*(?:3F|26))(?=[^?&=]+=|(?:amp;)*$)|(?:;|\\s)(?=/?(?:${KNOWN_NAME})=)`,
+  'iu',
+)
+
+/** Without one of these there is nothing glued to a value. */
+const MAY_BE_GLUE = /[?%&;\s]/
 
 /** Markdown and a second percent-encoding change the underscore. */
 const UNDERSCORE = '(?:\\\\?_|%(?:25)*5F)'
+/** Nearly no other link has this in it. */
+const MAY_MENTION = /l\p{Cf}*i\p{Cf}*n\p{Cf}*k/iu
 const SIGNATURE = new RegExp(`link${UNDERSCORE}signature`, 'i')
 /** At the start of a name also without its underscore, or with another sign in its place. */
 const ALTERED_NAME = /^(?:amp;)*\/?link(?:[-＿]|=5F)?signature/i
@@ -41,7 +50,7 @@ const CUT_NAME = new RegExp(
 )
 
 /** The text without one, two, three … characters of punctuation at its end. */
-export function* withoutTrailing(text: string): Generator<string> {
+function* withoutTrailing(text: string): Generator<string> {
   let rest = text
   for (let count = 0; count < MAX_TRAILING && TRAILING_END.test(rest); count++) {
     rest = rest.replace(TRAILING_END, '')
@@ -54,6 +63,7 @@ export function* withoutTrailing(text: string): Generator<string> {
  * plain one.
  */
 export function mentionsSignature({ segment, pairs }: LinkText): boolean {
+  if (!MAY_MENTION.test(segment) && !pairs.some((pair) => MAY_MENTION.test(pair.join()))) return false
   const texts = pairs.map(([name, value]) => (value === '' ? name : `${name}=${value}`))
   // With a slash before it, a sku `link` is not taken for the name of a parameter.
   return [`/buy/${segment}`, ...texts]
@@ -62,41 +72,86 @@ export function mentionsSignature({ segment, pairs }: LinkText): boolean {
 }
 
 /**
+ * Reads a link without a signature: as it came, or else with what damaged it taken away. `find` is asked what a segment
+ * names, first the whole one, then without the punctuation at its end, one character after the other, then up to where a
+ * query begins in it. It returns undefined for nothing known. What is found in none of these ways is undefined here, too.
+ */
+export function repairLink<Found>(
+  { segment, pairs }: LinkText,
+  find: (segment: string) => Found | undefined,
+) {
+  const { items, inSegment } = splitSegment(segment)
+  let found = findWithoutTrailing(segment, find)
+  const isCut = found === undefined && items !== segment
+  if (isCut) found = findWithoutTrailing(items, find)
+  return { found, parameters: readRepaired(isCut ? [...inSegment, ...pairs] : pairs) }
+}
+
+function findWithoutTrailing<Found>(segment: string, find: (segment: string) => Found | undefined) {
+  const exact = find(segment)
+  if (exact !== undefined) return exact
+  for (const shorter of withoutTrailing(segment)) {
+    const removed = segment[shorter.length]
+    // In a permalink they are grammar: a quantity or an item is missing behind them.
+    if (removed === ':' || (removed === ',' && /[:,]/.test(shorter))) return undefined
+    const found = find(shorter)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/**
  * How a signed link can be read, the exact link first, then with the repair of what damages links. Any of them may be
  * tried, since only the one that the merchant signed has a valid signature.
  */
 export function* signedReadings(exact: LinkText): Generator<LinkText> {
   yield exact
-  const { segment, pairs } = splitGlued(exact)
-  yield { segment, pairs }
-  for (const shorter of withoutTrailing(segment)) yield { segment: shorter, pairs }
+  const { items, inSegment } = splitSegment(exact.segment)
+  const pairs = splitGlued([...inSegment, ...exact.pairs]).map(({ pair }) => pair)
+  yield { segment: items, pairs }
+  for (const shorter of withoutTrailing(items)) yield { segment: shorter, pairs }
   // What mail tools append is not covered. It says nothing of where the link ended.
   const end = pairs.findLastIndex(([name]) => isSignedName(canonicalName(name)))
   const [name = '', value = ''] = pairs[end] ?? []
   for (const shorter of withoutTrailing(value)) {
-    yield { segment, pairs: pairs.with(end, [name, shorter]) }
+    yield { segment: items, pairs: pairs.with(end, [name, shorter]) }
   }
 }
 
 /**
- * The parameters of a link without a signature. A last value that cannot be used as it stands is read without the
- * punctuation at its end.
+ * The parameters of a link without a signature. What is glued to a value is taken from it, and a value at the end of the
+ * link, or before what is glued to it, is read without the punctuation behind it where it cannot be used as it is.
  */
-export function readRepaired(pairs: readonly Pair[]): LinkParameters {
-  const exact = readParameters(pairs)
-  const [name = '', value = ''] = pairs.at(-1) ?? []
+function readRepaired(pairs: readonly Pair[]): LinkParameters {
+  // A path of the shop may have a query of its own.
+  const isWhole = ([name, value]: Pair) => !MAY_BE_GLUE.test(value) || canonicalName(name) === 'continue_to'
+  const pieces = pairs.every(isWhole)
+    ? pairs.map((pair) => ({ pair, isEnd: false }))
+    : pairs.flatMap((pair) => (isWhole(pair) ? { pair, isEnd: false } : splitGlued([pair])))
+  const last = pieces.length - 1
+  return readParameters(
+    pieces
+      .slice(0, MAX_PAIRS)
+      .map(({ pair, isEnd }, index) => (isEnd || index === last ? usablePart(pair) : pair)),
+  )
+}
+
+/** The pair itself where its value can be used, else the longest usable part of it before punctuation. */
+function usablePart(pair: Pair): Pair {
+  const [name, value] = pair
   const isUsable = IS_USABLE[canonicalName(name) ?? '']
-  if (isUsable === undefined || isUsable(exact)) return exact
+  if (isUsable === undefined || isUnfilled(value) || isUsable(readParameters([pair]))) return pair
   for (const shorter of withoutTrailing(value)) {
-    const repaired = readParameters(pairs.with(-1, [name, shorter]))
-    if (isUsable(repaired)) return repaired
+    // `__NAME__` is a placeholder, and `__NAME` would be a reference.
+    if (shorter === '' || isUnfilled(shorter)) break
+    if (isUsable(readParameters([[name, shorter]]))) return [name, shorter]
   }
-  return exact
+  return pair
 }
 
 /** Whether a parameter was read; those that are not listed take any text. */
 const IS_USABLE: Readonly<Record<string, (parameters: LinkParameters) => boolean>> = {
-  quantity: ({ quantity }) => quantity.kind === 'given',
+  quantity: ({ quantity }) => quantity.kind !== 'invalid',
   'buyer/email': ({ email }) => email !== undefined,
   client_reference_id: ({ clientReferenceId }) => clientReferenceId !== undefined,
 }
@@ -105,20 +160,28 @@ function isSignedName(canonical: string | undefined): boolean {
   return canonical !== undefined && (canonical === SIGNATURE_PARAMETER || isCovered(canonical))
 }
 
-/** Takes the query out of the segment, and the parameters out of the values that they were glued to. */
-function splitGlued({ segment, pairs }: LinkText): LinkText {
+/** The segment up to where a query begins in it, and the pairs of that query. */
+function splitSegment(segment: string): { items: string; inSegment: readonly Pair[] } {
   const [items = '', query] = splitOnce(segment, QUERY_IN_SEGMENT)
+  if (query === undefined) return { items: segment, inSegment: [] }
   // The router has decoded it already.
-  const inSegment = query === undefined ? [] : queryPairs(query.replace(/[%+]/g, encodeURIComponent))
-  const all = [...inSegment, ...pairs].flatMap(([name, value]) => `${name}=${value}`.split(GLUE))
-  const split = all.slice(0, MAX_PAIRS).map((piece): Pair => {
-    const [name = '', value = ''] = splitOnce(piece, /=/)
-    return [name, value]
+  return { items, inSegment: queryPairs(query.replace(/[%+]/g, encodeURIComponent)) }
+}
+
+/** Takes the parameters out of the values that they were glued to. `isEnd`: something was glued to this one. */
+function splitGlued(pairs: readonly Pair[]): { pair: Pair; isEnd: boolean }[] {
+  const split = pairs.flatMap(([name, value]) => {
+    const pieces = `${name}=${value}`.split(GLUE)
+    return pieces.map((piece, index) => {
+      const [first = '', rest = ''] = splitOnce(piece, /=/)
+      const pair: Pair = [first, rest]
+      return { pair, isEnd: index < pieces.length - 1 }
+    })
   })
-  return { segment: items, pairs: split }
+  return split.slice(0, MAX_PAIRS)
 }
 
 function splitOnce(text: string, at: RegExp): [before: string, after?: string] {
-  const index = text.search(at)
-  return index < 0 ? [text] : [text.slice(0, index), text.slice(index + 1)]
+  const match = at.exec(text)
+  return match === null ? [text] : [text.slice(0, match.index), text.slice(match.index + match[0].length)]
 }

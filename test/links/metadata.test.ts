@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { queryPairs, readParameters } from '../../src/links/parameters.ts'
-import { hasPlaceholder } from '../../src/links/placeholders.ts'
+import { isUnfilled } from '../../src/links/placeholders.ts'
 
 const readQuery = (query: string, body?: string) => readParameters(queryPairs(query, body))
 
@@ -136,7 +136,7 @@ describe('placeholders', () => {
   test.each(['{"a":{"b":1}}', '[[1,2],[3]]', '20% off, 30% off', '$5 {sic}', 'a | b'])(
     '%s is literal text',
     (text) => {
-      expect(hasPlaceholder(text)).toBe(false)
+      expect(isUnfilled(text)).toBe(false)
     },
   )
 })

@@ -6,9 +6,12 @@ import { anyText } from './any-text.ts'
 const readQuery = (query: string, body?: string) => readParameters(queryPairs(query, body))
 
 describe('quantity', () => {
-  test('is absent in a link without one', () => {
-    expect(readQuery('').quantity).toEqual({ kind: 'absent' })
-  })
+  test.each(['', 'quantity', 'quantity=', 'quantity=+', 'quantity={{quantity}}', 'quantity=undefined&qty='])(
+    'is absent in a link without a value of it: %s',
+    (query) => {
+      expect(readQuery(query).quantity).toEqual({ kind: 'absent' })
+    },
+  )
 
   test.each([
     'quantity=3',
@@ -18,6 +21,14 @@ describe('quantity', () => {
     'quantity=3&qty=3',
     'quantity=3&quantity=3',
     'quantity=%33',
+    'quantity=03',
+    'quantity=3.0',
+    'quantity=3,00',
+    'quantity=+3+',
+    'quantity=%C2%A03%20',
+    'quantity=3&qty=003.0',
+    'quantity=3&qty=',
+    'quantity=3&qty=*|QTY|*',
   ])('%s asks for three', (query) => {
     expect(readQuery(query).quantity).toEqual({ kind: 'given', value: 3 })
   })
@@ -27,22 +38,20 @@ describe('quantity', () => {
   })
 
   test.each([
-    'quantity=',
-    'quantity',
-    'quantity=-1',
-    'quantity=1.5',
-    'quantity=1e3',
-    'quantity=0x10',
-    'quantity=+1',
-    'quantity=01',
-    'quantity=many',
-    'quantity=%D9%A2',
-    'quantity=99999999999999999999',
-    'quantity={{quantity}}',
-    'quantity=2&qty=3',
-    'quantity=2&quantity=',
-  ])('%s is invalid', (query) => {
-    expect(readQuery(query).quantity).toEqual({ kind: 'invalid' })
+    ['quantity=-1', -1],
+    ['quantity=1.5', 1.5],
+    ['quantity=1,5', 1.5],
+    ['quantity=1e3', 1000],
+    ['quantity=%2B1', 1],
+    ['quantity=99999999999999999999', 1e20],
+    ['quantity=0x10', undefined],
+    ['quantity=many', undefined],
+    ['quantity=2.000', 2],
+    ['quantity=%D9%A2', undefined],
+    ['quantity=2&qty=3', undefined],
+    ['quantity=2&qty=many', undefined],
+  ])('%s is invalid, and near %s', (query, near) => {
+    expect(readQuery(query).quantity).toEqual({ kind: 'invalid', near })
   })
 
   test("the permalink standard's line item path changes nothing", () => {
