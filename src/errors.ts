@@ -102,8 +102,8 @@ export interface ErrorParams {
   /** How many units one order may hold. */
   minimum?: number
   maximum?: number
-  /** The products that the page leads to. */
-  products?: readonly { name: string; path: string }[]
+  /** When the sale starts, as the catalog writes it: RFC 3339. */
+  startsAt?: string
 }
 
 interface AppErrorOptions extends Pick<ErrorKind, 'sessionMayExist' | 'retryAfterSeconds'> {

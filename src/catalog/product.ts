@@ -195,10 +195,11 @@ export function availability({ active, from, until }: Product, now: Date) {
 
 /** 410: the product exists, but cannot be bought now. The merchant's own message is added if there is one. */
 export function notForSale(
-  { sku, name, inactive_message: note }: Product,
+  { sku, name, inactive_message: note, starts_at }: Product,
   state: 'inactive' | 'not-yet' | 'ended' | 'sold-out',
 ): AppError {
-  return new AppError(`product-${state}`, { params: { name, note }, details: { sku } })
+  const startsAt = state === 'not-yet' ? starts_at : undefined
+  return new AppError(`product-${state}`, { params: { name, note, startsAt }, details: { sku } })
 }
 
 /** How many units one checkout may hold, both ends included. */

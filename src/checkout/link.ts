@@ -106,12 +106,25 @@ export function readRest(segment: string, pairs: readonly Pair[], catalog: Catal
     quantity.kind === 'given' ? quantity.value : quantity.kind === 'invalid' ? quantity.near : undefined
   return {
     items: isPermalink(segment) ? items : items.map((item) => ({ ...item, quantity: asked })),
+    /** The first sku that the catalog does not know. */
+    unknown: unknownSku(segment, catalog),
     parameters,
     isSigned: mentionsSignature({ segment, pairs }),
   }
 }
 
-interface NamedItem {
+function unknownSku(segment: string, catalog: Catalog): string | undefined {
+  const tokens = segment.split(/[,?&]/).map((item) => item.split(':')[0] ?? '')
+  const token = tokens.find(
+    (one) =>
+      one !== '' &&
+      repairLink({ segment: one, pairs: [] }, (text) => knownItems(text, catalog)).found === undefined,
+  )
+  const items = token === undefined ? undefined : tryParse(token)
+  return items?.form === 'bare' ? items.sku : token
+}
+
+export interface NamedItem {
   product: Product
   /** What the link asks for: it may be a number that nobody can buy. */
   quantity?: number
@@ -138,7 +151,10 @@ function isPermalink(segment: string): boolean {
 function singleItem(catalog: Catalog, sku: string, { quantity }: LinkParameters): Cart {
   const product = catalog.find(sku)
   if (product === undefined) throw new AppError('unknown-sku')
-  if (quantity.kind === 'invalid') throw new AppError('bad-quantity')
+  const { minimum, maximum } = quantityLimits(product)
+  if (quantity.kind === 'invalid') {
+    throw new AppError('bad-quantity', { params: { minimum, maximum, name: product.name } })
+  }
   // Without a quantity the link sells the minimum quantity of the product, which is nearly always one.
-  return [{ sku, quantity: quantity.kind === 'given' ? quantity.value : quantityLimits(product).minimum }]
+  return [{ sku, quantity: quantity.kind === 'given' ? quantity.value : minimum }]
 }

@@ -1,15 +1,17 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { LiveCatalog } from '../catalog/live-catalog.ts'
-import { quantityLimits } from '../catalog/product.ts'
 import type { Config } from '../config.ts'
-import { encodeSku, formatItems } from '../links/cart.ts'
+import { formatItems } from '../links/cart.ts'
 import { resolveContinueTo } from '../links/continue-to.ts'
-import { formFields, queryPairs, readParameters } from '../links/parameters.ts'
+import { saidBy, toQuery } from '../links/link-builder.ts'
+import { formFields, type Pair, queryPairs, rawQuery } from '../links/parameters.ts'
+import { readRepaired } from '../links/repair.ts'
 import { confirmPage } from '../pages/confirm.ts'
 import { bestLocale } from '../pages/money.ts'
 import { productPage } from '../pages/product.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
+import { formOf, leadOn, offerOf } from './lead-on.ts'
 import { type Link, readLink } from './link.ts'
 import type { CheckoutService } from './open-checkout.ts'
 import { checkSalesLimits, type Order, orderSummaryOf, priceLink } from './price.ts'
@@ -37,11 +39,20 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
   app.removeContentTypeParser(['application/json', 'text/plain'])
 
   app.get('/buy', { config: { limit: 'checkout' } }, async (request, reply) => {
-    const { continueTo } = readParameters(queryPairs(rawQuery(request)))
-    return reply.redirect(resolveContinueTo(continueTo, publicUrl) ?? '/', 303)
+    const { continueTo, attribution } = readRepaired(queryPairs(rawQuery(request.url)))
+    // Nothing else that a link says may be forwarded in a URL.
+    const query = toQuery(saidBy({ attribution }))
+    return reply.redirect(resolveContinueTo(continueTo, publicUrl) ?? `/${query && `?${query}`}`, 303)
   })
 
-  const buyRoute = { config: { limit: 'checkout', buy: true }, exposeHeadRoute: false } as const
+  const waysOn: NonNullable<FastifyContextConfig['leadOn']> = (
+    { params: { items = '' }, url, body, log },
+    failure,
+  ) => leadOn({ segment: items, pairs: pairsOf({ url, body }), failure }, { ...options, log })
+  const buyRoute = {
+    config: { limit: 'checkout', buy: true, leadOn: waysOn },
+    exposeHeadRoute: false,
+  } as const
 
   app.get<BuyRoute>('/buy/:items', buyRoute, async (request, reply) => {
     const visitor = classifyRequest(request.headers)
@@ -73,7 +84,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
   })
 
   async function readOrder(request: BuyRequest): Promise<Order> {
-    const pairs = queryPairs(rawQuery(request), typeof request.body === 'string' ? request.body : undefined)
+    const pairs = pairsOf(request)
     const context = { catalog: catalog.current, secrets: config.linkSigningSecrets, now: now() }
     const order = priceLink(context.catalog, readLink(request.params.items, pairs, context), context.now)
     await checkSalesLimits(order, store, request.log)
@@ -93,12 +104,15 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
   /** The product or cart of the link, with a form instead of a link: programs follow links, but press no buttons. */
   function previewPage(request: FastifyRequest, order: Order): string {
     const [only, ...more] = order.lines
-    if (only === undefined || more.length > 0 || order.link.terms.amount !== undefined) {
+    if (only === undefined || more.length > 0 || order.link.linkId !== undefined) {
       return confirmation(request, order)
     }
-    const { product } = only
-    const offer = { ...product, token: encodeSku(product.sku), quantity: quantityLimits(product) }
-    return productPage(shop, offer, { locale: bestLocale(request.languages()) })
+    const said = saidBy(order.link.parameters)
+    return productPage(shop, offerOf(only.product), {
+      locale: bestLocale(request.languages()),
+      form: formOf(only, said),
+      query: toQuery(said),
+    })
   }
 
   /** Saves what the link asks for while the buyer looks around; false where the store cannot save it. */
@@ -138,8 +152,7 @@ function html(reply: FastifyReply, page: string): FastifyReply {
   return reply.type('text/html; charset=utf-8').send(page)
 }
 
-/** The raw query: after decoding, `+` and a space would be the same. */
-function rawQuery(request: FastifyRequest): string {
-  const at = request.url.indexOf('?')
-  return at === -1 ? '' : request.url.slice(at + 1)
+/** What the link's query and a form's fields say together. */
+function pairsOf({ url, body }: Pick<FastifyRequest, 'url' | 'body'>): Pair[] {
+  return queryPairs(rawQuery(url), typeof body === 'string' ? body : undefined)
 }

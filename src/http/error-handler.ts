@@ -3,14 +3,22 @@ import type { FastifyError, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Shop } from '../config.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
-import { problemPage } from '../pages/problem.ts'
+import { bestLocale } from '../pages/money.ts'
+import { type LeadOn, problemPage } from '../pages/problem.ts'
 import { errorText } from '../pages/text.ts'
 import { MAX_URL_LENGTH } from './server-options.ts'
+
+interface AnyRoute {
+  Params: Record<string, string | undefined>
+}
+type AnyRequest = FastifyRequest<AnyRoute>
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** A buy link: its error pages say that nothing was charged, and offer to try again. */
     buy?: boolean
+    /** The ways on from the error page of this route. */
+    leadOn?: (request: AnyRequest, failure: AppError) => Promise<LeadOn | undefined>
   }
 }
 
@@ -28,7 +36,7 @@ export const errorHandler = fp<{ shop: Shop }>(async (app, { shop }) => {
   app.setNotFoundHandler(async () => {
     throw new AppError('not-found')
   })
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
+  app.setErrorHandler<FastifyError, AnyRoute>(async (error, request, reply) => {
     const failure = asAppError(error)
     const { code, status, params, retryAfterSeconds } = failure
     request.failure = failure
@@ -40,7 +48,9 @@ export const errorHandler = fp<{ shop: Shop }>(async (app, { shop }) => {
       const body = { type: 'about:blank', title, status, detail: message, code, reference: request.id }
       return reply.type('application/problem+json').send(JSON.stringify(body))
     }
-    const notCharged = status >= 500 && request.routeOptions.config.buy === true
+    const isBuy = request.routeOptions.config.buy === true
+    const isRefused = code === 'too-many-attempts'
+    const notCharged = status >= 500 && isBuy
     const page = problemPage(shop, {
       title,
       message,
@@ -48,15 +58,28 @@ export const errorHandler = fp<{ shop: Shop }>(async (app, { shop }) => {
       requestId: request.id,
       retryAfterSeconds,
       notCharged,
-      tryAgainUrl: notCharged ? tryAgainUrl(request) : undefined,
-      products: params.products,
+      tryAgainUrl: notCharged || isRefused ? tryAgainUrl(request) : undefined,
+      tryAgainWaits: isRefused,
+      leadOn: await waysOn(request, failure),
+      locale: bestLocale(request.languages()),
     })
     return reply.type('text/html; charset=utf-8').send(page)
   })
 })
 
-/** The link to the same purchase, where it is short enough for a URL. */
-function tryAgainUrl({ body, url }: FastifyRequest): string | undefined {
+/** An error page without them is better than none. */
+async function waysOn(request: AnyRequest, failure: AppError): Promise<LeadOn | undefined> {
+  try {
+    return await request.routeOptions.config.leadOn?.(request, failure)
+  } catch (err) {
+    request.log.error({ event: 'page.lead-on.failed', err }, 'could not add the ways on to an error page')
+    return undefined
+  }
+}
+
+/** The link to the same page or purchase, where there is one that is short enough for a URL. */
+function tryAgainUrl({ body, url, is404, method, routeOptions }: AnyRequest): string | undefined {
+  if (is404 || (method === 'POST' && routeOptions.config.buy !== true)) return undefined
   // The link is what the form's fields and the query say together: quantity, signature and all.
   const fields = typeof body === 'string' ? body : ''
   const link = fields === '' ? url : `${url}${url.includes('?') ? '&' : '?'}${fields}`

@@ -3,7 +3,7 @@ import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { AppError } from '../errors.ts'
+import { AppError, hasCode } from '../errors.ts'
 import { RateLimitStore } from './rate-limit-store.ts'
 
 declare module 'fastify' {
@@ -16,6 +16,8 @@ declare module 'fastify' {
     limit?: Limit | 'by-route' | 'none'
   }
   interface FastifyRequest {
+    /** Thrown when the body has been read. */
+    refusal: AppError | undefined
     /** Counts the request in the limit `browse`. @throws AppError too-many-attempts */
     countAttempt(): Promise<void>
   }
@@ -76,10 +78,25 @@ async function limitRates(app: FastifyInstance, options: LimitsOptions['rateLimi
   app.decorateRequest('countAttempt', function (this: FastifyRequest) {
     return count(this, 'browse')
   })
+  app.decorateRequest('refusal', undefined)
   app.addHook('onRequest', async (request) => {
     const limit = limitOf(request)
-    if (limit === 'checkout' || limit === 'browse') await count(request, limit)
+    if (limit !== 'checkout' && limit !== 'browse') return
+    try {
+      await count(request, limit)
+    } catch (error) {
+      if (!hasCode(error, 'too-many-attempts') || !isBuyForm(request)) throw error
+      request.refusal = error
+    }
   })
+  app.addHook('preValidation', async ({ refusal }) => {
+    if (refusal !== undefined) throw refusal
+  })
+}
+
+/** Its page offers the same purchase again, so the form has to be read before it is refused. */
+function isBuyForm({ method, routeOptions }: FastifyRequest): boolean {
+  return method === 'POST' && routeOptions.config.buy === true
 }
 
 async function limitLoad(app: FastifyInstance): Promise<void> {

@@ -3,6 +3,7 @@ import { buyPath, type Cart, makeCart, malformedLink, shortestItems } from './ca
 import { resolveContinueTo } from './continue-to.ts'
 import { PLAIN_ATTRIBUTION, SIGNATURE_PARAMETER } from './parameter-name.ts'
 import { type LinkParameters, type Pair, readParameters } from './parameters.ts'
+import { readRepaired } from './repair.ts'
 import { type SignedTerms, signedTerms, signLink } from './signature.ts'
 
 /** What a link may contain about the buyer and the source of the click. */
@@ -43,7 +44,10 @@ export const LINK_BUDGETS = {
 export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRequest): string {
   const cart = makeCart(items)
   const pairs = toPairs(parameters, signing)
-  const link = { items: shortestItems(cart), parameters: readParameters(pairs) }
+  const link = {
+    items: shortestItems(cart),
+    parameters: signing ? readParameters(pairs) : readRepaired(pairs),
+  }
   refuseDropped(parameters, link.parameters, publicUrl)
   if (signing) {
     // Terms that contradict each other are an error for the link's author here, not for the buyer later.
@@ -51,10 +55,30 @@ export function buildLink({ publicUrl, items, parameters = {}, signing }: LinkRe
     // First, so that a link that has lost its end is a changed one, and not the plain link.
     pairs.unshift([SIGNATURE_PARAMETER, signLink(link, signing.secrets)])
   }
-  const query = pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&')
-  const url = `${publicUrl.origin}${buyPath(cart)}${query === '' ? '' : `?${query}`}`
+  const url = publicUrl.origin + withQuery(buyPath(cart), encodePairs(pairs))
   // Mail programs do not count punctuation at the end as a part of the link.
   return url.replace(/[._~/-]$/, percent)
+}
+
+/** Longer texts would make pages with many links large. In characters. */
+const MAX_SAID_LENGTH = 2_048
+
+/**
+ * What a link says about the buyer and the click, for the next link or form on the way to its checkout: without a
+ * signature, its terms and the quantity.
+ */
+export function saidBy({ email, clientReferenceId, metadata, attribution }: BuyerParameters): Pair[] {
+  return toPairs({ email, clientReferenceId, metadata, attribution })
+}
+
+/** Pairs as a query without its `?`; empty where it would be too long for the links of a page. */
+export function toQuery(pairs: readonly Pair[]): string {
+  const query = encodePairs(pairs)
+  return query.length <= MAX_SAID_LENGTH ? query : ''
+}
+
+function withQuery(path: string, query: string): string {
+  return query === '' ? path : `${path}?${query}`
 }
 
 function toPairs(
@@ -78,6 +102,10 @@ function toPairs(
     ['continue_to', continueTo],
   ]
   return parameters.flatMap(([name, value]): Pair[] => (value === undefined ? [] : [[name, String(value)]]))
+}
+
+function encodePairs(pairs: readonly Pair[]): string {
+  return pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&')
 }
 
 /** All but the slash and RFC 3986's unreserved characters is escaped: `'()*` end links in mail programs. */

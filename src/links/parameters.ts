@@ -111,6 +111,12 @@ export function formFields({ covered, attribution, signature }: LinkParameters):
   ]
 }
 
+/** The query of a URL as it came: after decoding, `+` and a space would be the same. */
+export function rawQuery(url: string): string {
+  const at = url.indexOf('?')
+  return at === -1 ? '' : url.slice(at + 1)
+}
+
 function splitPairs(text: string, limit: number): Pair[] {
   return text.split('&', limit).flatMap((piece) => [...new URLSearchParams(piece)])
 }

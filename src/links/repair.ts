@@ -122,7 +122,7 @@ export function* signedReadings(exact: LinkText): Generator<LinkText> {
  * The parameters of a link without a signature. What is glued to a value is taken from it, and a value at the end of the
  * link, or before what is glued to it, is read without the punctuation behind it where it cannot be used as it is.
  */
-function readRepaired(pairs: readonly Pair[]): LinkParameters {
+export function readRepaired(pairs: readonly Pair[]): LinkParameters {
   // A path of the shop may have a query of its own.
   const isWhole = ([name, value]: Pair) => !MAY_BE_GLUE.test(value) || canonicalName(name) === 'continue_to'
   const pieces = pairs.every(isWhole)

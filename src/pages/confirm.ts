@@ -3,10 +3,11 @@ import type { Shop } from '../config.ts'
 import { layout, messageCard } from './layout.ts'
 import { formatCount, formatMoney } from './money.ts'
 import { type OrderSummary, orderSummary } from './order-summary.ts'
+import { hiddenInputs } from './product.ts'
 import { text } from './text.ts'
 
 /** A priced cart and the form that opens a checkout for it. */
-interface CartForm extends OrderSummary {
+export interface CartForm extends OrderSummary {
   /** The path that the form is posted to. */
   action: string
   hiddenFields: readonly (readonly [name: string, value: string])[]
@@ -34,9 +35,9 @@ export function savedCartNotice(cart: CartForm): string {
 </section>`
 }
 
-function cartForm({ action, hiddenFields }: CartForm, buttons: string): string {
+export function cartForm({ action, hiddenFields }: CartForm, buttons: string): string {
   return html`<form method="post" action="${action}">
-!${hiddenFields.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
+!${hiddenInputs(hiddenFields)}
 <p class="actions">!${buttons}</p>
 </form>`
 }

@@ -20,13 +20,15 @@ interface LayoutParts {
   head?: string
   /** For pages with many products; other pages are narrow, so that lines are easy to read. */
   wide?: boolean
+  /** What the buyer's link said, for the link to the shop. */
+  query?: string
 }
 
 /**
  * The whole document of a page. It needs no script and no inline style, for a content security policy without
  * `unsafe-inline`. All text is escaped; URLs have been checked where they were read. Never throws.
  */
-export function layout(shop: Shop, { title, body, refresh, index, head, wide }: LayoutParts): string {
+export function layout(shop: Shop, { title, body, refresh, index, head, wide, query }: LayoutParts): string {
   const { name, logoUrl, supportEmail } = shop
   return html`<!doctype html>
 <html lang="${text.lang}">
@@ -42,7 +44,7 @@ export function layout(shop: Shop, { title, body, refresh, index, head, wide }: 
 </head>
 <body class="${wide ? 'wide' : 'narrow'}">
 <header class="masthead">
-<a class="shop" href="/">!${logoUrl && html`<img src="${logoUrl}" alt="" height="32">`}<span dir="auto">${name}</span></a>
+<a class="shop" href="${pathTo('/', query)}">!${logoUrl && html`<img src="${logoUrl}" alt="" height="32">`}<span dir="auto">${name}</span></a>
 </header>
 <main>
 !${body}
@@ -54,6 +56,11 @@ export function layout(shop: Shop, { title, body, refresh, index, head, wide }: 
 </body>
 </html>
 `
+}
+
+/** A path of the shop with a query behind it, where there is one. */
+export function pathTo(path: string, query = ''): string {
+  return query === '' ? path : `${path}?${query}`
 }
 
 /** A `mailto:` link (RFC 6068). */
@@ -90,12 +97,15 @@ export function messageCard({ heading, kicker, content, reference, tick }: Messa
 }
 
 /** The links under a message: the first one with a URL as a button, and last the shop. */
-export function actionLinks(actions: readonly { label: string; url?: string }[], { toShop = true } = {}) {
+export function actionLinks(
+  actions: readonly { label: string; url?: string; waits?: string }[],
+  { toShop = true, query = '' } = {},
+) {
   const links = actions
     .filter(({ url }) => url !== undefined)
     .map(
-      ({ label, url }, index) =>
-        html`<a class="${index === 0 ? 'button' : 'quiet'}" href="${url}" rel="nofollow">${label}</a>`,
+      ({ label, url, waits = '' }, index) =>
+        html`<a class="${index === 0 ? 'button' : 'quiet'}${waits && ` ${waits}`}" href="${url}" rel="nofollow">${label}</a>`,
     )
-  return html`<p class="actions">!${links}!${toShop ? html`<a class="quiet" href="/">${text.goToShop}</a>` : ''}</p>`
+  return html`<p class="actions">!${links}!${toShop ? html`<a class="quiet" href="${pathTo('/', query)}">${text.goToShop}</a>` : ''}</p>`
 }

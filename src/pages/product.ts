@@ -2,7 +2,7 @@ import { html } from 'ghtml'
 import type { Shop } from '../config.ts'
 import { layout } from './layout.ts'
 import { decimalAmount, formatCount, formatMoney } from './money.ts'
-import { text } from './text.ts'
+import { saleStart, text } from './text.ts'
 
 /** What the pages show of a product of the catalog. */
 export interface ShownProduct {
@@ -18,29 +18,40 @@ export interface ShownProduct {
   currency: string
 }
 
-interface ProductOffer extends ShownProduct {
+export interface ProductOffer extends ShownProduct {
   /** How many units one order may hold. */
   quantity: { minimum: number; maximum: number }
   /** The merchant's message while the product is not on sale. */
   inactive_message?: string
+  /** RFC 3339. */
+  starts_at?: string
+}
+
+/** What the Buy form is filled with. */
+export interface FormValues {
+  /** The minimum where it is absent. */
+  quantity?: number
+  hiddenFields?: readonly (readonly [name: string, value: string])[]
 }
 
 interface ProductPageOptions {
   locale: string
   /** Why the product cannot be bought now; the page then has a message instead of the form. */
-  unavailable?: 'not-on-sale' | 'sold-out'
+  unavailable?: 'inactive' | 'not-yet' | 'ended' | 'sold-out'
   /** A fragment made with `html`, shown above the product. */
   notice?: string
+  /** What the buyer's link said: in the form, and as a query for the links of the page. */
+  form?: FormValues
+  query?: string
 }
 
 /** One product with its Buy form, and the tags that link previews and search engines read. */
 export function productPage(
   shop: Shop,
   product: ProductOffer,
-  { locale, unavailable, notice }: ProductPageOptions,
+  { locale, unavailable, notice, form, query }: ProductPageOptions,
 ): string {
   const { name, description, images = [], amount, currency } = product
-  const ownWords = unavailable === 'not-on-sale' ? product.inactive_message : undefined
   const alt = (index: number) =>
     images.length === 1 ? name : text.product.pictureOf(name, index + 1, images.length)
   const body = html`!${notice}<article class="card detail" aria-labelledby="heading">
@@ -48,26 +59,49 @@ export function productPage(
 <h1 id="heading" dir="auto">${name}</h1>
 <p class="price"><bdi>${formatMoney(amount, currency, locale)}</bdi></p>
 !${description && html`<p class="prose" dir="auto">${description}</p>`}
-!${unavailable ? html`<p class="assurance" dir="auto">${ownWords ?? text.product.unavailable[unavailable]}</p>` : buyForm(product, locale)}
+!${unavailable ? html`<p class="assurance" dir="auto">${whyUnavailable(product, unavailable)}</p>` : buyForm(product, locale, form)}
 </article>`
   const head = previewTags(shop, product, unavailable === undefined)
-  return layout(shop, { title: name, body, head, index: true })
+  return layout(shop, { title: name, body, head, index: true, query })
 }
 
-function buyForm({ token, quantity: { minimum, maximum } }: ProductOffer, locale: string): string {
+function whyUnavailable(
+  { inactive_message: ownWords, starts_at: startsAt }: ProductOffer,
+  reason: NonNullable<ProductPageOptions['unavailable']>,
+): string {
+  const words = text.product.unavailable
+  if (reason === 'not-yet') {
+    const start = startsAt === undefined ? words[reason] : words.startsOn(saleStart(startsAt))
+    return [start, ownWords].filter(Boolean).join(' ')
+  }
+  return reason === 'sold-out'
+    ? [words[reason], ownWords].filter(Boolean).join(' ')
+    : (ownWords ?? words[reason])
+}
+
+/** The form that opens a checkout for one product. */
+export function buyForm(
+  { token, quantity: { minimum, maximum } }: ProductOffer,
+  locale: string,
+  { quantity = minimum, hiddenFields = [] }: FormValues = {},
+): string {
   const words = text.product
   const least = formatCount(minimum, locale)
   const field =
     minimum === maximum
       ? html`<p>${words.fixedQuantity(least)}</p><input type="hidden" name="quantity" value="${minimum}">`
       : html`<p class="field"><label for="quantity">${words.quantity}</label>
-<input id="quantity" name="quantity" type="number" inputmode="numeric" min="${minimum}" max="${maximum}" step="1" value="${minimum}" required aria-describedby="limits">
+<input id="quantity" name="quantity" type="number" inputmode="numeric" min="${minimum}" max="${maximum}" step="1" value="${quantity}" required aria-describedby="limits">
 <span id="limits" class="each">${words.limits(least, formatCount(maximum, locale))}</span></p>`
   return html`<form method="post" action="/buy/${token}">
-!${field}
+!${field}!${hiddenInputs(hiddenFields)}
 <p class="actions"><button class="button" type="submit">${words.buy}</button></p>
 <p class="help">${text.payOnNextPage}</p>
 </form>`
+}
+
+export function hiddenInputs(fields: NonNullable<FormValues['hiddenFields']>): string[] {
+  return fields.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
 }
 
 /** Open Graph (ogp.me), Twitter card and schema.org tags. */

@@ -35,6 +35,15 @@ export function stylesheet(accent = DEFAULT_ACCENT): string {
 ${RULES}`
 }
 
+/** Seconds for which a button can be hidden. A style attribute could have any, but the content security policy forbids it. */
+const WAITS = [1, 2, 3, 5, 8, 10, 15, 20, 25, 30, 40, 50, 60, 90, 120, 180, 300, 600, 900, 1800, 3600]
+
+/** The classes of a link that appears after this time, or up to a quarter later; undefined for more than an hour. */
+export function waitClass(seconds: number): string | undefined {
+  const step = WAITS.find((wait) => wait >= seconds)
+  return step === undefined ? undefined : `waiting wait-${step}`
+}
+
 const RULES = `*, *::before, *::after { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body {
@@ -119,6 +128,13 @@ main > * + * { margin-block-start: 1.5rem; }
 label { font-weight: 600; }
 input[type="number"] { width: 6.5rem; min-height: 3rem; padding: 0.5rem 0.75rem; font: inherit; color: inherit; background: var(--page); border: 1px solid var(--muted); border-radius: 0.625rem; }
 
+.named { border-block: 1px solid var(--line); padding-block: 1.25rem; }
+.named img { float: inline-end; width: 6rem; height: auto; border-radius: 0.625rem; }
+.named > * + * { margin-block-start: 0.75rem; }
+.sold-out { color: var(--muted); font-weight: 600; }
+.waiting { visibility: hidden; animation: appear 1ms forwards; }
+@keyframes appear { to { visibility: visible; } }
+${WAITS.map((seconds) => `.wait-${seconds} { animation-delay: ${seconds}s; }`).join('\n')}
 .visually-hidden { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; border: 0; }
 @media (max-width: 26rem) { .card > .actions .button, .card form > .actions .button { width: 100%; } }
 @media print { .actions, .pages, .maker { display: none; } .card { border: 0; padding: 0; } }

@@ -14,8 +14,19 @@ export function waitingTime(seconds: number): string {
   return new Intl.NumberFormat(text.lang, { style: 'unit', unit, unitDisplay: 'long' }).format(count)
 }
 
+/** The start of a sale, in the zone that the catalog writes it in: `November 1, 2026 at 8:00 AM GMT+1`. */
+export function saleStart(startsAt: string): string {
+  const [offset = ''] = /[+-]\d\d:\d\d$/.exec(startsAt) ?? []
+  const timeZone = offset === '' || offset === '-00:00' ? 'UTC' : offset
+  const [dateStyle, timeStyle] = ['long', 'short'] as const
+  const format = new Intl.DateTimeFormat(text.lang, { dateStyle, timeStyle, timeZone })
+  return `${format.format(new Date(startsAt))} ${timeZone === 'UTC' ? 'UTC' : `UTC${offset}`}`
+}
+
 /** The words of an error, by its code and parameters. */
 export function errorText(code: ErrorCode, params: ErrorParams = {}) {
   const words = text.errors[code]
-  return typeof words === 'function' ? words(params) : words
+  if (typeof words !== 'function') return words
+  const { startsAt } = params
+  return words({ ...params, startsAt: startsAt && saleStart(startsAt) })
 }

@@ -1,16 +1,20 @@
 import { Readable } from 'node:stream'
 import etag from '@fastify/etag'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { LiveCatalog } from '../catalog/live-catalog.ts'
-import { availability, type Product, quantityLimits, salesLimit } from '../catalog/product.ts'
-import { findItems, readLink } from '../checkout/link.ts'
+import { availability, type Product } from '../catalog/product.ts'
+import { formOf, leadOn, offerOf, soldOutAmong } from '../checkout/lead-on.ts'
+import { findItems, readLink, readRest } from '../checkout/link.ts'
 import { orderSummaryOf, priceLink } from '../checkout/price.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { encodeSku } from '../links/cart.ts'
+import { saidBy, toQuery } from '../links/link-builder.ts'
+import { queryPairs, rawQuery } from '../links/parameters.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
+import { readRepaired } from '../links/repair.ts'
 import { savedCartNotice } from '../pages/confirm.ts'
 import { bestLocale } from '../pages/money.ts'
 import { productPage } from '../pages/product.ts'
@@ -84,28 +88,43 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
     const page = request.validationError ? 1 : Math.min(request.query.page, pages)
     const products = onSale.slice((page - 1) * PRODUCTS_PER_PAGE, page * PRODUCTS_PER_PAGE)
     const locale = bestLocale(request.languages())
+    const soldOut = await soldOutAmong(products, store, request.log)
     return publish(
       reply,
       shopWindowPage(shop, {
         page,
         pages,
         locale,
+        query: toQuery(saidBy(readRepaired(queryPairs(rawQuery(request.url))))),
         notice: await cartNotice(request, locale),
-        products: products.map((product) => ({ ...product, token: encodeSku(product.sku) })),
+        products: products.map((product) => ({
+          ...offerOf(product),
+          isSoldOut: soldOut.has(product.sku),
+        })),
       }),
     )
   })
 
-  app.get<{ Params: { item: string } }>('/products/:item', async (request, reply) => {
-    const product = findProduct(request.params.item)
-    const offer = { ...product, token: encodeSku(product.sku), quantity: quantityLimits(product) }
+  const waysOn: NonNullable<FastifyContextConfig['leadOn']> = (
+    { params: { item = '' }, url, log },
+    failure,
+  ) => leadOn({ segment: item, pairs: queryPairs(rawQuery(url)), failure }, { catalog, store, now, log })
+  const productRoute = { config: { leadOn: waysOn } } as const
+
+  app.get<{ Params: { item: string } }>('/products/:item', productRoute, async (request, reply) => {
+    const { item } = request.params
+    const product = findProduct(item)
+    const rest = readRest(item, queryPairs(rawQuery(request.url)), catalog.current)
+    const said = saidBy(rest.parameters)
     const locale = bestLocale(request.languages())
     return publish(
       reply,
-      productPage(shop, offer, {
+      productPage(shop, offerOf(product), {
         locale,
         unavailable: await whyUnavailable(request, product),
         notice: await cartNotice(request, locale),
+        form: formOf({ product, quantity: rest.items[0]?.quantity }, said),
+        query: toQuery(said),
       }),
     )
   })
@@ -190,13 +209,9 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
 
   /** Why a product cannot be bought now; undefined where it can, or the store cannot count its sales. */
   async function whyUnavailable(request: FastifyRequest, product: Product) {
-    if (availability(product, now()) !== 'available') return 'not-on-sale'
-    const limit = salesLimit(product)
-    if (limit === undefined) return undefined
-    const sales = await optional(request.log, 'shop.sales.unavailable', () =>
-      store.checkouts.countSales(product.sku, limit),
-    )
-    return sales !== undefined && sales >= limit ? 'sold-out' : undefined
+    const state = availability(product, now())
+    if (state !== 'available') return state
+    return (await soldOutAmong([product], store, request.log)).has(product.sku) ? 'sold-out' : undefined
   }
 }
 

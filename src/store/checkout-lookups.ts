@@ -67,6 +67,21 @@ export function checkoutLookups(db: Kysely<CheckoutTables>) {
     countSales: (sku: string, limit: number) =>
       count(db, db.selectFrom('sales').select('sku').where('sku', '=', sku).limit(limit)),
 
+    /** Which of these skus have reached their limits of completed sales. */
+    async soldOut(limits: readonly { sku: string; limit: number }[]): Promise<Set<string>> {
+      const counted = limits.map(({ sku, limit }) => {
+        // Counted up to the limit, so that a long history costs no more.
+        const some = db.selectFrom('sales').select('sku').where('sku', '=', sku).limit(limit)
+        const sales = db.selectFrom(some.as('some')).select((row) => row.fn.countAll().as('sales'))
+        return sales.select(sql<string>`cast(${sku} as text)`.as('sku'))
+      })
+      const [first, ...more] = counted
+      if (first === undefined) return new Set()
+      const rows = await more.reduce((all, one) => all.unionAll(one), first).execute()
+      const sales = new Map(rows.map((row) => [row.sku, Number(row.sales)]))
+      return new Set(limits.filter(({ sku, limit }) => (sales.get(sku) ?? 0) >= limit).map(({ sku }) => sku))
+    },
+
     /** How many completed sales came through this signed link. */
     countLinkSales: (linkId: string) =>
       count(

@@ -126,7 +126,6 @@ test.each([
   'tee?quantity=-1',
   'tee?quantity=1.5',
   'tee?quantity=abc',
-  'tee?quantity=',
   'tee?quantity=1e1',
   'tee?quantity=%2B1',
   'tee?quantity=100',
@@ -168,7 +167,7 @@ test('the page of a refused quantity says what can be bought', async () => {
   expect(text).toContain('from 2 to 6')
 })
 
-test.each(['tee:', ':1', 'tee:1,', ',', 'tee,mug', 'tee:1:2', '~!!:1', '~dGVlCg:1', '%00', 'tee%00', '~'])(
+test.each(['tee:', ':1', 'tee:1,', ',', 'tee,mug', 'tee:1:2', '~!!:1', '~dGVlCg:1', '%00', 'nope%00', '~'])(
   'the malformed link /buy/%s is a 400 page',
   async (link) => {
     const shop = await startService()

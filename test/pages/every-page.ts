@@ -65,9 +65,24 @@ export function everyPage(words: string, url: string): Record<string, string> {
       tryAgainUrl: url,
       notCharged: true,
       retryAfterSeconds: 5,
+      locale,
+    }),
+    refusedLink: problemPage(shop, {
+      title: words,
+      message: words,
+      status: 400,
+      requestId: words,
+      locale,
+      leadOn: {
+        query: 'utm_source=a%20b',
+        offer: { product, form: { quantity: 3, hiddenFields: [[words, words]] } },
+        cart,
+        named: [{ name: words, url }],
+        similar: [product],
+      },
     }),
     product: productPage(shop, product, { locale, notice: savedCartNotice(cart) }),
-    unavailable: productPage(shop, product, { locale, unavailable: 'not-on-sale' }),
+    unavailable: productPage(shop, product, { locale, unavailable: 'inactive' }),
     confirm: confirmPage(shop, cart),
   }
 }

@@ -16,7 +16,13 @@ const ORDER = {
   currency: 'usd',
   locale: 'en-US',
 }
-const PROBLEM = { title: 'Not now', message: 'Please try later.', status: 503, requestId: 'req-1' }
+const PROBLEM = {
+  locale: 'en-US',
+  title: 'Not now',
+  message: 'Please try later.',
+  status: 503,
+  requestId: 'req-1',
+}
 const PAGES = Object.entries(everyPage('words', 'https://shop.example/a'))
 
 function refreshOf(page: string): string | undefined {
@@ -250,9 +256,16 @@ describe('the product page', () => {
   })
 
   test.each([
-    ['not-on-sale', product, 'Back in spring.'],
-    ['not-on-sale', { ...product, inactive_message: undefined }, 'This product is not for sale right now.'],
-    ['sold-out', product, 'This product is sold out.'],
+    ['inactive', product, 'Back in spring.'],
+    ['inactive', { ...product, inactive_message: undefined }, 'This product is not for sale right now.'],
+    ['ended', { ...product, inactive_message: undefined }, 'The sale of this product has ended.'],
+    ['not-yet', product, 'The sale of this product has not started yet.'],
+    [
+      'not-yet',
+      { ...product, starts_at: '2030-11-01T08:00:00+01:00' },
+      'Its sale starts on November 1, 2030 at 8:00 AM UTC+01:00. Back in spring.',
+    ],
+    ['sold-out', product, 'This product is sold out. Back in spring.'],
   ] as const)('what is %s shows a message and no form', (unavailable, shown, message) => {
     const document = productPage(SHOP, shown, { ...options, unavailable })
     expect(document).not.toContain('<form')

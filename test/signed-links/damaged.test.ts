@@ -4,6 +4,7 @@ import { parseCatalog } from '../../src/catalog/catalog.ts'
 import { type Link, readLink } from '../../src/checkout/link.ts'
 import { hasCode } from '../../src/errors.ts'
 import { queryPairs } from '../../src/links/parameters.ts'
+import { isUnfilled } from '../../src/links/placeholders.ts'
 import { click, lastAsked, sessionsOf } from '../checkout/clicks.ts'
 import { counts } from '../counts.ts'
 import { PRODUCTS, type Service, startService } from '../service.ts'
@@ -119,7 +120,7 @@ describe('a signed link', () => {
       const shop = await startService({ env: SIGNING })
       const link = `/buy/tee${mark}link_signature=x&buyer/email=eve@example.com`
       await expectForged(shop, link)
-      expect(await (await shop.get(link)).text()).toContain('href="/products/tee"')
+      expect(await (await shop.get(link)).text()).toMatch(/href="\/products\/tee[?"]/)
     },
   )
 
@@ -163,7 +164,7 @@ describe('a signed link', () => {
     const shop = await startService({ env: SIGNING })
     await expectForged(shop, `/buy/tee?${query}`)
     await expectForged(shop, `${PATH}?${query}`)
-    expect(await (await shop.get(`/buy/tee?${query}`)).text()).toContain('href="/products/tee"')
+    expect(await (await shop.get(`/buy/tee?${query}`)).text()).toMatch(/href="\/products\/tee[?"]/)
   })
 
   test.each(['&link_', '%3Flink_sig', '%3Flink_s&gclid=x', '%26link_sig.', '&amp;link_sig', '%253Flink_s'])(
@@ -171,7 +172,7 @@ describe('a signed link', () => {
     async (rest) => {
       const shop = await startService({ env: SIGNING })
       await expectForged(shop, `/buy/tee${rest}`)
-      expect(await (await shop.get(`/buy/tee${rest}`)).text()).toContain('href="/products/tee"')
+      expect(await (await shop.get(`/buy/tee${rest}`)).text()).toMatch(/href="\/products\/tee[?"]/)
     },
   )
 
@@ -239,14 +240,16 @@ describe('a signed link', () => {
     const shop = await startService({ env: SIGNING })
     await expectForged(shop, link)
     expect(await (await shop.get(link)).text()).toMatch(
-      /href="\/products\/tee" [^>]*>Go to Black T-shirt, M</,
+      /href="\/products\/tee[?"][^>]*>Go to Black T-shirt, M</,
     )
   })
 
   test('of several products leads to each of them, and a made-up one to none', async () => {
     const shop = await startService({ env: SIGNING })
     const productsOf = async (path: string) =>
-      [...(await (await shop.get(path)).text()).matchAll(/href="\/products\/(\w+)"/g)].map(([, sku]) => sku)
+      [...(await (await shop.get(path)).text()).matchAll(/href="\/products\/(\w+)[?"]/g)].map(
+        ([, sku]) => sku,
+      )
     expect(await productsOf('/buy/tee:2,mug:2,nope:1?link_signature=x')).toEqual(['tee', 'mug'])
     expect(await productsOf('/buy/nope?link_signature=x')).toEqual([])
     expect(await productsOf('/buy/~!!:1,,:?link_signature=x')).toEqual([])
@@ -286,7 +289,7 @@ describe('any signed link', () => {
   }
 
   const note = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => {
-    return text.trim() !== '' && !/[\p{Cc}\p{Zl}\p{Zp}\uFFFD{%<*$[]/u.test(text)
+    return text.trim() !== '' && !isUnfilled(text) && !/[\p{Cc}\p{Zl}\p{Zp}\uFFFD]/u.test(text)
   })
   const link = fc
     .record({

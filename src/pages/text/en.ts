@@ -20,11 +20,12 @@ const damaged: ErrorText = {
   message: 'It cannot be read. Please use the original link.',
 }
 
+const startsOn = (time: string) => `Its sale starts on ${time}.`
 const notForSale =
   (reason: string) =>
-  ({ name = 'This product', note }: ErrorParams): ErrorText => ({
+  ({ name = 'This product', note, startsAt }: ErrorParams): ErrorText => ({
     title: `${name} cannot be bought now`,
-    message: note === undefined ? reason : `${reason} ${note}`,
+    message: [startsAt === undefined ? reason : startsOn(startsAt), note].filter(Boolean).join(' '),
   })
 
 function badQuantity({ name = 'It', minimum, maximum }: ErrorParams): ErrorText {
@@ -176,6 +177,7 @@ export const en = {
     titleOfPage: (page: string) => `Products, page ${page}`,
     empty: 'No products are available right now. Please come back soon.',
     buy: 'Buy',
+    soldOut: 'Sold out',
     pages: 'Pages',
     pageOf: (page: string, pages: string) => `Page ${page} of ${pages}`,
     previous: 'Previous',
@@ -188,7 +190,10 @@ export const en = {
     limits: (minimum: string, maximum: string) => `${minimum} to ${maximum}`,
     buy: 'Buy',
     unavailable: {
-      'not-on-sale': 'This product is not for sale right now.',
+      inactive: 'This product is not for sale right now.',
+      'not-yet': 'The sale of this product has not started yet.',
+      ended: 'The sale of this product has ended.',
+      startsOn,
       'sold-out': 'This product is sold out.',
     },
   },
@@ -212,6 +217,7 @@ export const en = {
     waitFor: (time: string) => `Please wait ${time} before you try again.`,
     tryAgain: 'Try again',
     toProduct: (name: string) => `Go to ${name}`,
+    similar: 'Perhaps you are looking for',
     notWorking: 'Still not working?',
     writeToUs: 'Write to us and give the reference',
   },
