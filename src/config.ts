@@ -3,7 +3,7 @@ import { compile } from '@fastify/proxy-addr'
 import { type EnvSchemaOpt, envSchema } from 'env-schema'
 import type { OutgoingProxy } from './dispatcher.ts'
 import { type EnvironmentOptions, readEnvironment, usesProxy } from './environment.ts'
-import { ConfigSchema, commaList, MIN_SECRET_LENGTH, type Settings } from './settings.ts'
+import { ConfigSchema, commaList, legalLink, MIN_SECRET_LENGTH, type Settings } from './settings.ts'
 import { isLoopbackHost, webUrl } from './web-url.ts'
 
 /** Bytes that a symmetric key should have at least (Standard Webhooks, "Signature scheme"). */
@@ -94,6 +94,8 @@ export interface Shop {
   /** `#rrggbb` */
   accentColor?: string
   logoUrl?: string
+  /** At the foot of each page. */
+  legalLinks?: readonly { label: string; url: string }[]
   /** Origin of every URL that the service generates, without a trailing slash. */
   publicUrl: string
 }
@@ -126,6 +128,9 @@ function configOf(settings: Settings) {
       supportEmail: settings.SUPPORT_EMAIL,
       accentColor: settings.ACCENT_COLOR,
       logoUrl: settings.LOGO_URL && webUrl(settings.LOGO_URL)?.href,
+      legalLinks: settings.LEGAL_LINKS
+        ? commaList(settings.LEGAL_LINKS).flatMap((entry) => legalLink(entry) ?? [])
+        : undefined,
       publicUrl: new URL(settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`).origin,
     }),
     host: settings.HOST,

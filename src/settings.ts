@@ -103,6 +103,10 @@ export const ConfigSchema = Type.Object(
     SUPPORT_EMAIL: optional('must be an email address.', { pattern: '^[^\\s@<>]+@[^\\s@<>]+$' }),
     ACCENT_COLOR: optional('must be a colour such as #0a7d5a.', { pattern: '^#[0-9a-fA-F]{6}$' }),
     LOGO_URL: optional(URL_RULE, ANY_URL),
+    LEGAL_LINKS: optional(
+      'must list links such as Terms=https://shop.example/terms, Privacy=https://shop.example/privacy (http:// only on this machine; a comma in a URL is %2C).',
+      { check: eachOf((entry) => legalLink(entry) !== undefined) },
+    ),
     LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       rule: 'must be fatal, error, warn, info, debug, trace or silent.',
       default: 'info',
@@ -123,6 +127,13 @@ export function commaList(list = ''): readonly string[] {
     .split(',')
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '')
+}
+
+/** `Terms=https://shop.example/terms`, parsed; undefined for anything else. */
+export function legalLink(entry: string): { label: string; url: string } | undefined {
+  const [, label = '', address = ''] = /^([^=]+)=(.+)$/.exec(entry) ?? []
+  const url = webUrl(address.trim())
+  return url === undefined || label.trim() === '' ? undefined : { label: label.trim(), url: url.href }
 }
 
 function eachOf(check: (entry: string) => boolean): (list: string) => boolean {

@@ -78,6 +78,14 @@ const VALID: [settings: Record<string, string>, read: (config: Config) => unknow
   [{ SUPPORT_EMAIL: 'help@shop.example' }, ({ shop }) => shop.supportEmail, 'help@shop.example'],
   [{ ACCENT_COLOR: '#0A7d5a' }, ({ shop }) => shop.accentColor, '#0A7d5a'],
   [
+    { LEGAL_LINKS: 'Terms of use=https://shop.example/terms?a=b%2Cc, Größe = https://shop.example/größe,' },
+    ({ shop }) => shop.legalLinks,
+    [
+      { label: 'Terms of use', url: 'https://shop.example/terms?a=b%2Cc' },
+      { label: 'Größe', url: 'https://shop.example/gr%C3%B6%C3%9Fe' },
+    ],
+  ],
+  [
     { LOGO_URL: 'https://shop.example/logo.svg?v=2' },
     ({ shop }) => shop.logoUrl,
     'https://shop.example/logo.svg?v=2',
@@ -190,6 +198,18 @@ const INVALID: [name: string, ...values: string[]][] = [
     'data:image/png;base64,AAAA',
     'javascript:alert(1)',
     'https://shop.example@evil.example/logo.svg',
+  ],
+  [
+    'LEGAL_LINKS',
+    ',',
+    'Terms',
+    'https://shop.example/legal',
+    '=https://shop.example/legal',
+    'Terms=shop.example/terms',
+    'Terms=http://shop.example/terms',
+    'Terms=javascript:alert(1)',
+    'Terms=https://u:p@shop.example/terms',
+    'Terms=https://shop.example/a, b',
   ],
   ['LOG_LEVEL', 'verbose', 'INFO'],
 ]

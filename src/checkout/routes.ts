@@ -69,7 +69,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     return redirectToCheckout(request, reply, order, link.items.form === 'bare' ? 302 : 303)
   })
 
-  app.post<BuyRoute>('/buy/:items', { ...buyRoute, onResponse: removeSavedCart }, async (request, reply) => {
+  app.post<BuyRoute>('/buy/:items', buyRoute, async (request, reply) => {
     const visitor = classifyRequest(request.headers)
     request.logFields.visitor = visitor
     if (visitor === 'prefetch') return reply.code(503).send()
@@ -119,7 +119,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
   async function saveCart(request: FastifyRequest, reply: FastifyReply, link: Link): Promise<boolean> {
     const cart = { items: formatItems(link.items), fields: formFields(link.parameters) }
     const saved = await optional(request.log, 'cart.not-saved', async () => {
-      await store.savedCarts.save(reply.ensureBrowserId(), cart)
+      await store.savedCarts.save(reply.ensureBrowserId(), cart, link.cart)
       return true
     })
     return saved === true
@@ -137,14 +137,6 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     })
     Object.assign(request.logFields, { checkout: checkoutId, reused: isReused || undefined })
     return reply.redirect(url.href, status)
-  }
-
-  /** Removes the saved cart of the browser when a form has opened a checkout, whatever that checkout sells. */
-  async function removeSavedCart(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { browserId, headers, log } = request
-    // A browser that came without a cookie has saved nothing.
-    if (browserId === undefined || headers.cookie === undefined || reply.statusCode !== 303) return
-    await optional(log, 'cart.not-removed', () => store.savedCarts.remove(browserId))
   }
 }
 

@@ -6,6 +6,9 @@ import { type OrderSummary, orderSummary } from './order-summary.ts'
 import { hiddenInputs } from './product.ts'
 import { text } from './text.ts'
 
+/** Where the button is sent that removes the saved cart of a browser. */
+export const REMOVE_SAVED_CART_PATH = '/selection/remove'
+
 /** A priced cart and the form that opens a checkout for it. */
 export interface CartForm extends OrderSummary {
   /** The path that the form is posted to. */
@@ -25,13 +28,22 @@ export function confirmPage(shop: Shop, cart: CartForm): string {
   return layout(shop, { title, body, head: previewTags(shop, cart) })
 }
 
-/** A fragment for the shop's pages: the cart that this browser has saved, with a button to check out. */
-export function savedCartNotice(cart: CartForm): string {
-  const { title, button } = text.savedCart
-  return html`<section class="card" aria-labelledby="saved-cart">
+/**
+ * A fragment for the shop's pages: the cart that this browser has saved, with a button to check out, if it can be bought,
+ * and one to remove it. `path` is the page's own.
+ */
+export function savedCartNotice(cart: CartForm | undefined, path: string): string {
+  const { title, button, remove, gone } = text.savedCart
+  return html`<section class="card saved-cart" aria-labelledby="saved-cart">
 <h2 id="saved-cart">${title}</h2>
-!${orderSummary(cart)}
-!${cartForm(cart, html`<button class="button" type="submit">${button}</button>`)}
+!${
+    cart === undefined
+      ? html`<p>${gone}</p>`
+      : html`!${orderSummary(cart)}
+!${cartForm(cart, html`<button class="button" type="submit">${button}</button>`)}`
+  }
+<form method="post" action="${REMOVE_SAVED_CART_PATH}">!${hiddenInputs([['continue_to', path]])}
+<p class="actions"><button class="quiet" type="submit">${remove}</button></p></form>
 </section>`
 }
 

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Shop } from '../config.ts'
-import { stylesheetPath } from './stylesheet.ts'
+import { FAVICON_PATH, stylesheetPath } from './stylesheet.ts'
 import { text } from './text.ts'
 
 /** After how many seconds a page loads which URL by itself, without a script. The URL must be safe for a browser. */
@@ -29,7 +29,7 @@ interface LayoutParts {
  * `unsafe-inline`. All text is escaped; URLs have been checked where they were read. Never throws.
  */
 export function layout(shop: Shop, { title, body, refresh, index, head, wide, query }: LayoutParts): string {
-  const { name, logoUrl, supportEmail } = shop
+  const { name, logoUrl, supportEmail, legalLinks = [] } = shop
   return html`<!doctype html>
 <html lang="${text.lang}">
 <head>
@@ -39,17 +39,19 @@ export function layout(shop: Shop, { title, body, refresh, index, head, wide, qu
 <meta name="color-scheme" content="light dark">
 !${index ? '' : '<meta name="robots" content="noindex">'}
 !${refresh && html`<meta http-equiv="refresh" content="${Math.max(1, Math.ceil(refresh.seconds))}; url=${refresh.url}">`}
+<link rel="icon" href="${logoUrl ?? FAVICON_PATH}">
 <link rel="stylesheet" href="${stylesheetPath(shop)}">
 !${head}
 </head>
 <body class="${wide ? 'wide' : 'narrow'}">
 <header class="masthead">
-<a class="shop" href="${pathTo('/', query)}">!${logoUrl && html`<img src="${logoUrl}" alt="" height="32">`}<span dir="auto">${name}</span></a>
+<a class="shop" href="${pathTo('/', query)}">!${logoUrl ? html`<img src="${logoUrl}" alt="${name}" height="40">` : html`<span dir="auto">${name}</span>`}</a>
 </header>
 <main>
 !${body}
 </main>
 <footer class="colophon">
+!${legalLinks.length > 0 ? html`<ul class="legal" role="list">!${legalLinks.map(({ label, url }) => html`<li><a href="${url}"><span dir="auto">${label}</span></a></li>`)}</ul>` : ''}
 !${supportEmail && html`<p>${text.questions} <a href="${mailtoUrl(supportEmail)}">${supportEmail}</a></p>`}
 <p class="maker">dots-buy-links</p>
 </footer>

@@ -68,13 +68,14 @@ code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-si
 .masthead { padding-block: clamp(1.5rem, 5vw, 3rem) clamp(1.25rem, 3vw, 2rem); }
 .shop { display: inline-flex; align-items: center; gap: 0.75rem; min-height: 2.75rem; color: var(--ink); font-weight: 600; text-decoration: none; }
 .shop:hover { text-decoration: underline; }
-.shop img { height: 2rem; width: auto; max-width: 8rem; object-fit: contain; }
+.shop img { height: 2.5rem; width: auto; max-width: min(16rem, 70vw); object-fit: contain; object-position: left; }
 main { flex: 1; }
 .colophon {
   display: flex; flex-wrap: wrap; gap: 0.25rem 2rem; justify-content: space-between;
   padding-block: clamp(2rem, 6vw, 3.5rem) 2rem; color: var(--muted); font-size: 0.9375rem;
 }
 .colophon a { color: inherit; }
+.legal { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; }
 .maker { font-size: 0.8125rem; }
 
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 1rem; padding: clamp(1.5rem, 6vw, 3rem); }
@@ -131,6 +132,8 @@ input[type="number"] { width: 6.5rem; min-height: 3rem; padding: 0.5rem 0.75rem;
 .named { border-block: 1px solid var(--line); padding-block: 1.25rem; }
 .named img { float: inline-end; width: 6rem; height: auto; border-radius: 0.625rem; }
 .named > * + * { margin-block-start: 0.75rem; }
+.saved-cart { margin-block-end: 1.5rem; }
+.saved-cart .actions button.quiet { border: 0; padding: 0; background: none; font: inherit; color: var(--accent-ink); text-decoration: underline; cursor: pointer; }
 .sold-out { color: var(--muted); font-weight: 600; }
 .waiting { visibility: hidden; animation: appear 1ms forwards; }
 @keyframes appear { to { visibility: visible; } }
@@ -139,6 +142,17 @@ ${WAITS.map((seconds) => `.wait-${seconds} { animation-delay: ${seconds}s; }`).j
 @media (max-width: 26rem) { .card > .actions .button, .card form > .actions .button { width: 100%; } }
 @media print { .actions, .pages, .maker { display: none; } .card { border: 0; padding: 0; } }
 `
+
+export const FAVICON_PATH = '/favicon.svg'
+
+/** An icon for the browser's tab: the first letter of the shop's name on the accent colour. */
+export function favicon({ name, accentColor = DEFAULT_ACCENT }: Shop): string {
+  const [initial = ''] = Array.from(
+    new Intl.Segmenter(text.lang).segment(name.trim()),
+    ({ segment }) => segment,
+  )
+  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="${accentColor}"/><text x="16" y="23" font-family="sans-serif" font-size="20" font-weight="bold" text-anchor="middle" fill="${textOn(parseHex(accentColor))}">${initial.toUpperCase()}</text></svg>`
+}
 
 const paths = new WeakMap<Shop, string>()
 

@@ -11,15 +11,16 @@ import { orderSummaryOf, priceLink } from '../checkout/price.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { encodeSku } from '../links/cart.ts'
+import { resolveContinueTo } from '../links/continue-to.ts'
 import { saidBy, toQuery } from '../links/link-builder.ts'
 import { queryPairs, rawQuery } from '../links/parameters.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 import { readRepaired } from '../links/repair.ts'
-import { savedCartNotice } from '../pages/confirm.ts'
+import { REMOVE_SAVED_CART_PATH, savedCartNotice } from '../pages/confirm.ts'
 import { bestLocale } from '../pages/money.ts'
 import { productPage } from '../pages/product.ts'
 import { shopWindowPage } from '../pages/shop-window.ts'
-import { stylesheet, stylesheetPath } from '../pages/stylesheet.ts'
+import { FAVICON_PATH, favicon, stylesheet, stylesheetPath } from '../pages/stylesheet.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 
@@ -74,6 +75,7 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
   const { publicUrl } = shop
   const css = stylesheet(shop.accentColor)
   const cssPath = stylesheetPath(shop)
+  const icon = favicon(shop)
   await app.register(etag)
   // With '' as its content a 304 would get `Content-Length: 0`, which is not that of the page (RFC 9110, 8.6). A stream
   // has no length.
@@ -129,6 +131,15 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
     )
   })
 
+  // The cookie is not sent with a form of another site (SameSite=Lax), so none can remove anything.
+  app.post(REMOVE_SAVED_CART_PATH, async (request, reply) => {
+    const { browserId, body, log } = request
+    if (browserId !== undefined)
+      await optional(log, 'cart.not-removed', () => store.savedCarts.remove(browserId))
+    const { continueTo } = readRepaired(queryPairs('', typeof body === 'string' ? body : ''))
+    return reply.redirect(resolveContinueTo(continueTo, new URL(publicUrl)) ?? '/', 303)
+  })
+
   // The buy link of a product as a QR code, for pages and posters.
   app.get<{ Params: { file: string } }>('/qr/:file', async (request, reply) => {
     const [, item, format] = /^(.+)\.(svg|png)$/su.exec(request.params.file) ?? []
@@ -156,10 +167,12 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
       .send(css)
   })
 
-  // Browsers always request it; as an unknown path it would count against the rate limit of buy links.
-  app.get('/favicon.ico', async (_request, reply) =>
-    reply.code(204).header('cache-control', 'public, max-age=86400').send(),
-  )
+  // Browsers always request the first one; as an unknown path it would count against the rate limit of buy links.
+  for (const path of ['/favicon.ico', FAVICON_PATH]) {
+    app.get(path, async (_request, reply) =>
+      reply.header('cache-control', 'public, max-age=86400').type('image/svg+xml').send(icon),
+    )
+  }
 
   app.get('/robots.txt', async (_request, reply) =>
     reply.header('cache-control', CACHE_ONE_HOUR).type('text/plain; charset=utf-8').send(ROBOTS),
@@ -195,14 +208,14 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
       store.savedCarts.find(browserId, savedAfter),
     )
     if (cart === undefined) return ''
+    const path = request.url
     const context = { catalog: catalog.current, secrets: config.linkSigningSecrets, now: time }
     try {
       const order = priceLink(context.catalog, readLink(cart.items, cart.fields, context), time)
       const form = { action: `/buy/${cart.items}`, hiddenFields: cart.fields }
-      return savedCartNotice({ ...orderSummaryOf(order, locale), ...form })
+      return savedCartNotice({ ...orderSummaryOf(order, locale), ...form }, path)
     } catch (error) {
-      // It cannot be bought any more.
-      if (error instanceof AppError) return ''
+      if (error instanceof AppError) return savedCartNotice(undefined, path)
       throw error
     }
   }

@@ -7,12 +7,14 @@ import {
   readAnnouncementStatus,
 } from './outbox.ts'
 import { contains, count } from './rows.ts'
+import type { SavedCartsTable } from './saved-carts.ts'
 
 export type CheckoutTables = {
   checkouts: CheckoutsTable
   /** One row for each sku in a completed sale. */
   sales: { sku: string; checkout_id: string; quantity: number }
   announcements: AnnouncementsTable
+  saved_carts: SavedCartsTable
 }
 
 export interface CheckoutFilter {

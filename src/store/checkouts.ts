@@ -13,6 +13,7 @@ import {
 import { type CheckoutTables, checkoutLookups } from './checkout-lookups.ts'
 import type { Announcement } from './outbox.ts'
 import { contains, toRow } from './rows.ts'
+import { boughtAs } from './saved-carts.ts'
 import { unsettledCheckouts } from './unsettled-checkouts.ts'
 
 /** What is written in the same transaction as a completion. */
@@ -198,6 +199,7 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
       const limit = salesLimits.get(sku)
       if (limit !== undefined && (await countSales(sku, limit + 1)) > limit) oversold.push(sku)
     }
+    await removeBoughtCart(on, checkout)
     const overusedLink = await overused(on, checkout?.linkId)
     const flags: CheckoutFlag[] = []
     if (oversold.length > 0) flags.push('oversold')
@@ -221,6 +223,15 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
       })
       .execute()
     return { outcome, oversold, overusedLink }
+  }
+
+  async function removeBoughtCart(on: Kysely<CheckoutTables>, checkout?: Checkout): Promise<void> {
+    if (checkout === undefined || checkout.browserId === null) return
+    await on
+      .deleteFrom('saved_carts')
+      .where('browser_id', '=', checkout.browserId)
+      .where('bought_as', '=', boughtAs(checkout.items))
+      .execute()
   }
 
   /** The signed link, if it has more sales than it allows. A restored row does not say how many; another of its rows may. */

@@ -8,8 +8,23 @@ interface SavedCart {
   fields: readonly (readonly [name: string, value: string])[]
 }
 
-/** `fields` is JSON. */
-export type SavedCartsTable = { browser_id: string; items: string; fields: string; saved_at: string }
+/** `fields` and `bought_as` are JSON. */
+export type SavedCartsTable = {
+  browser_id: string
+  items: string
+  fields: string
+  saved_at: string
+  /** {@link boughtAs}, null in a cart of an earlier version. */
+  bought_as: string | null
+}
+
+type Units = readonly { sku: string; quantity: number }[]
+
+/** The same text for the same products in the same quantities. */
+export function boughtAs(units: Units): string {
+  const pairs = units.map(({ sku, quantity }) => [sku, quantity] as const)
+  return JSON.stringify(pairs.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
 
 const readCart = rowReader(
   Type.Object({ items: Type.String(), fields: Type.Array(Type.Tuple([Type.String(), Type.String()])) }),
@@ -18,8 +33,10 @@ const readCart = rowReader(
 /** The saved carts of browsers, one each. Times are ISO 8601. */
 export function savedCartQueries(db: Kysely<{ saved_carts: SavedCartsTable }>, now: () => Date) {
   return {
-    save(browserId: string, { items, fields }: SavedCart) {
-      const cart = { items, fields: JSON.stringify(fields), saved_at: now().toISOString() }
+    /** `units` is what it sells: the cart is removed when its browser has paid for the same. */
+    save(browserId: string, { items, fields }: SavedCart, units: Units) {
+      const bought_as = boughtAs(units)
+      const cart = { items, fields: JSON.stringify(fields), saved_at: now().toISOString(), bought_as }
       return db
         .insertInto('saved_carts')
         .values({ browser_id: browserId, ...cart })

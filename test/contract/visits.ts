@@ -184,8 +184,8 @@ export function visitsContract(
         ['buyer/email', 'jane+shop@example.com'],
         ['metadata_x', '"<é\n'],
       ] as const
-      await store.savedCarts.save('browser-1', { items: 'tee:1', fields: [] })
-      await store.savedCarts.save('browser-1', { items: 'tee:2,mug:1', fields })
+      await store.savedCarts.save('browser-1', { items: 'tee:1', fields: [] }, [{ sku: 'tee', quantity: 1 }])
+      await store.savedCarts.save('browser-1', { items: 'tee:2,mug:1', fields }, [])
       expect(await store.savedCarts.find('browser-1', at(-1))).toEqual({ items: 'tee:2,mug:1', fields })
       expect(await store.savedCarts.find('browser-2', at(-1))).toBeUndefined()
       await store.savedCarts.remove('browser-1')
@@ -193,7 +193,7 @@ export function visitsContract(
     })
 
     test('an old cart is not found, and is deleted', async () => {
-      await store.savedCarts.save('browser-1', { items: 'tee:1', fields: [] })
+      await store.savedCarts.save('browser-1', { items: 'tee:1', fields: [] }, [{ sku: 'tee', quantity: 1 }])
       expect(await store.savedCarts.find('browser-1', at(0))).toBeUndefined()
       expect(await store.savedCarts.prune(at(1))).toBe(1)
       expect(await store.savedCarts.find('browser-1', at(-1))).toBeUndefined()

@@ -13,7 +13,7 @@ export const SHOP: Shop = {
 
 /** Every page, with `words` in each field that takes text and `url` in each that takes a URL. */
 export function everyPage(words: string, url: string): Record<string, string> {
-  const shop: Shop = { ...SHOP, name: words, logoUrl: url }
+  const shop: Shop = { ...SHOP, name: words, logoUrl: url, legalLinks: [{ label: words, url }] }
   const locale = words
   const order = {
     items: [{ name: words, quantity: 2, amount: 2500 }],
@@ -55,7 +55,7 @@ export function everyPage(words: string, url: string): Record<string, string> {
       page: 2,
       pages: 3,
       locale,
-      notice: savedCartNotice(cart),
+      notice: savedCartNotice(cart, '/?a=b'),
     }),
     problem: problemPage(shop, {
       title: words,
@@ -81,7 +81,7 @@ export function everyPage(words: string, url: string): Record<string, string> {
         similar: [product],
       },
     }),
-    product: productPage(shop, product, { locale, notice: savedCartNotice(cart) }),
+    product: productPage(shop, product, { locale, notice: savedCartNotice(cart, '/?a=b') }),
     unavailable: productPage(shop, product, { locale, unavailable: 'inactive' }),
     confirm: confirmPage(shop, cart),
   }

@@ -120,11 +120,51 @@ describe('the saved cart', () => {
     expect(asked.metadata).toMatchObject({ utm_source: 'mail', note: '"gift"' })
   })
 
-  test('is removed once it was checked out', async () => {
+  test('stays until it is paid, also while something else is bought', async () => {
     const shop = await startService()
     const { cookie } = await save(shop, '/')
+    const isShown = async () => text(await pageFor(shop, '/', cookie)).includes('Your selection')
+    const pay = async () => {
+      const session = sessionsOf(shop).at(-1)
+      await shop.sandbox.pay(session?.id ?? '')
+      await shop.get(
+        new URL(session?.success_url ?? '').pathname + new URL(session?.success_url ?? '').search,
+      )
+    }
+    await shop.get('/buy/mug', { method: 'POST', headers: { cookie } })
+    await pay()
+    await shop.get('/buy/tee:1', { method: 'POST', headers: { cookie } })
+    await pay()
+    expect(await isShown()).toBe(true)
     await checkOut(shop, await pageFor(shop, '/', cookie), cookie)
+    expect(await isShown()).toBe(true)
+    await pay()
+    expect(await isShown()).toBe(false)
+  })
+
+  test('of another browser stays when the same is paid', async () => {
+    const shop = await startService()
+    const { cookie } = await save(shop, '/')
+    await shop.get('/buy/tee:2', { method: 'POST' })
+    const [session] = sessionsOf(shop)
+    await shop.sandbox.pay(session?.id ?? '')
+    await fetch(session?.success_url ?? '')
+    expect(text(await pageFor(shop, '/', cookie))).toContain('Your selection')
+  })
+
+  test('is removed by a button, which leads back to the page', async () => {
+    const shop = await startService()
+    const { cookie } = await save(shop, '/products/mug?utm_source=news')
+    const page = await pageFor(shop, '/products/mug?utm_source=news', cookie)
+    const form = /<form method="post" action="\/selection\/remove">[\s\S]*?<\/form>/.exec(page)?.[0] ?? ''
+    const back = readTags(form).find(({ name }) => name === 'input')?.attributes.value ?? ''
+    const remove = (continue_to: string, headers: Record<string, string>) =>
+      shop.get('/selection/remove', { method: 'POST', headers, body: new URLSearchParams({ continue_to }) })
+    const answer = await remove(back, { cookie })
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/products/mug?utm_source=news'])
     expect(text(await pageFor(shop, '/', cookie))).not.toContain('Your selection')
+    expect((await remove('https://evil.example/', {})).headers.get('location')).toBe('/')
+    expect((await shop.get('/selection/remove')).status).toBe(405)
   })
 
   test('is the newest one of this browser', async () => {
@@ -149,7 +189,7 @@ describe('the saved cart', () => {
     expect(headers.get('vary')).toMatch(/\bCookie\b/i)
   })
 
-  test('is not shown after a day, or once it cannot be bought any more', async () => {
+  test('is not shown after a day, and says so where it cannot be bought any more', async () => {
     let now = new Date('2026-11-22T10:00:00Z')
     const products = [
       { sku: 'tee', name: 'Tee', amount: 2500, ends_at: '2026-11-23T09:00:00Z' },
@@ -159,7 +199,9 @@ describe('the saved cart', () => {
     const tee = await save(shop, '/')
     const mug = await save(shop, '/', 'mug:2')
     now = new Date('2026-11-23T09:30:00Z')
-    expect(text(await pageFor(shop, '/', tee.cookie))).not.toContain('Your selection')
+    const gone = await pageFor(shop, '/', tee.cookie)
+    expect(text(gone)).toContain('What you have selected cannot be bought right now.')
+    expect(gone).not.toContain('action="/buy/')
     expect(text(await pageFor(shop, '/', mug.cookie))).toContain('Your selection')
     now = new Date('2026-11-23T10:00:01Z')
     expect(text(await pageFor(shop, '/', mug.cookie))).not.toContain('Your selection')

@@ -30,8 +30,15 @@ test('other asset names are not found', async () => {
   }
 })
 
-test('requests for /favicon.ico do not count against the limit of buy links', async () => {
-  const shop = await startService({ env: { RATE_LIMIT_MAX: '1' } })
-  for (let visit = 0; visit < 3; visit++) expect((await shop.get('/favicon.ico')).status).toBe(204)
+test('the icon of the shop does not count against the limit of buy links', async () => {
+  const shop = await startService({
+    env: { RATE_LIMIT_MAX: '1', MERCHANT_NAME: 'élan <&', ACCENT_COLOR: '#ffdd00' },
+  })
+  for (const path of ['/favicon.ico', '/favicon.svg', '/favicon.svg']) {
+    const answer = await shop.get(path)
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/svg+xml'])
+    expect(await answer.text()).toMatch(/fill="#ffdd00"[\s\S]*>É<\/text>/)
+  }
+  expect(await (await shop.get('/')).text()).toContain('<link rel="icon" href="/favicon.svg">')
   expect((await shop.get('/buy/tee')).status).toBe(302)
 })

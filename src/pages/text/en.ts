@@ -198,7 +198,12 @@ export const en = {
     },
   },
   confirm: { title: 'Is this your order?', button: 'Continue to the checkout' },
-  savedCart: { title: 'Your selection', button: 'Check out' },
+  savedCart: {
+    title: 'Your selection',
+    button: 'Check out',
+    remove: 'Remove',
+    gone: 'What you have selected cannot be bought right now.',
+  },
   checkoutStatus: {
     returned,
     cancelled,

@@ -5,6 +5,7 @@ import { visits } from './0003-visits.ts'
 import { standardWords } from './0004-standard-words.ts'
 import { failedChecks } from './0005-failed-checks.ts'
 import { announcementsOfNobody } from './0006-announcements-of-nobody.ts'
+import { boughtCarts } from './0007-bought-carts.ts'
 
 /** All migrations, in order. A released migration is never edited: the next change is a new migration. */
 export const migrations: Record<string, Migration> = {
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   '0004-standard-words': standardWords,
   '0005-failed-checks': failedChecks,
   '0006-announcements-of-nobody': announcementsOfNobody,
+  '0007-bought-carts': boughtCarts,
 }
