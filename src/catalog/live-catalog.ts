@@ -1,16 +1,12 @@
-import { on } from 'node:events'
+import { once } from 'node:events'
 import { unwatchFile, watchFile } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { setImmediate } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import { Worker } from 'node:worker_threads'
 
 import type { BaseLogger } from 'pino'
 
-import { Catalog, type CatalogVersion, deepFreeze, readVersion } from './catalog.ts'
-import type { WorkerInput } from './catalog-worker.ts'
+import { type Catalog, type CatalogVersion, describeWhole, readVersion } from './catalog.ts'
 import { CatalogError, type CatalogProblem, describeReadError } from './problems.ts'
-import type { Product } from './product.ts'
 
 interface LiveCatalogOptions {
   readonly log: Pick<BaseLogger, 'info' | 'error'>
@@ -30,11 +26,8 @@ const DEFAULT_POLL_MS = 1000
 // Two writes within one tick of the file system's clock can carry the same time: two seconds at the coarsest.
 const MTIME_RESOLUTION_MS = 2000
 
-// What is smaller is parsed and checked in a few milliseconds, less than a worker takes to start.
+// What is wrong with a smaller file is found in a few milliseconds, less than a worker takes to start.
 const MAX_BYTES_ON_MAIN_THREAD = 1024 * 1024
-
-// The worker forgets each product once it is sent: with more room it would only collect its garbage later.
-const WORKER_YOUNG_GENERATION_MB = 4
 
 type Outcome = 'reloaded' | 'unchanged' | 'rejected'
 
@@ -79,7 +72,7 @@ function liveCatalog(
   }
 
   async function loadNow(): Promise<Outcome> {
-    const { digest, catalog, problems } = await read(path, [inUse.digest, rejection?.version], inUse.catalog)
+    const { digest, catalog, problems } = await read(path, [inUse.digest, rejection?.version])
     if (problems !== undefined) return reject(digest, problems)
     if (digest === rejection?.version) return 'rejected'
     if (catalog !== undefined) {
@@ -158,44 +151,18 @@ function liveCatalog(
   }
 }
 
-async function read(path: string, known: WorkerInput['known'], inUse: Catalog): Promise<CatalogVersion> {
+async function read(path: string, known: readonly (string | undefined)[]): Promise<CatalogVersion> {
   try {
     const { size } = await stat(path)
-    if (size <= MAX_BYTES_ON_MAIN_THREAD) return await readVersion(path, known)
-    return await readInWorker({ path, known }, inUse)
+    return await readVersion(path, known, size <= MAX_BYTES_ON_MAIN_THREAD ? describeWhole : describeInWorker)
   } catch (error) {
     return { problems: [{ pointer: '', message: describeReadError(path, error) }] }
   }
 }
 
-/**
- * `readVersion` without holding up the event loop, however large the file is. What is equal in the catalog in use is taken
- * from there, so that two versions need little more memory than one.
- */
-async function readInWorker(workerData: WorkerInput, inUse: Catalog): Promise<CatalogVersion> {
-  const worker = new Worker(new URL('./catalog-worker.ts', import.meta.url), {
-    workerData,
-    resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MB },
-  })
-  const products: Product[] = []
-  const bySku = new Map<string, Product>()
-  let hasSlice = false
-  for await (const [message] of on(worker, 'message', { close: ['exit'] })) {
-    if (!Array.isArray(message)) {
-      const version: CatalogVersion = message
-      const isNew = hasSlice && version.problems === undefined
-      return isNew ? { ...version, catalog: new Catalog(products, bySku) } : version
-    }
-    hasSlice = true
-    const slice: Product[] = message
-    for (const read of slice) {
-      const known = inUse.find(read.sku)
-      const product = known !== undefined && isDeepStrictEqual(known, read) ? known : deepFreeze(read)
-      products.push(product)
-      bySku.set(product.sku, product)
-    }
-    await setImmediate()
-    worker.postMessage('next')
-  }
-  throw new Error('the worker that reads the catalog ended early')
+/** `describeWhole` without holding up the event loop. */
+async function describeInWorker(path: string): Promise<readonly CatalogProblem[]> {
+  const worker = new Worker(new URL('./catalog-worker.ts', import.meta.url), { workerData: path })
+  const [problems] = await once(worker, 'message')
+  return problems
 }

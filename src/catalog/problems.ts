@@ -3,6 +3,7 @@ import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
 import { Settings } from 'typebox/system'
 
+import { typingErrors } from '../plain-form.ts'
 import { PATTERN_SENTENCES, type ProductEntry, ProductSchema, quantityLimits } from './product.ts'
 
 /** One thing that is wrong in a catalog file, and where. */
@@ -11,6 +12,8 @@ export interface CatalogProblem {
   readonly pointer: string
   /** What is wrong and what would be right, for the merchant. */
   readonly message: string
+  /** Of the product, where it is known. */
+  readonly sku?: string
   /** Counted from one. Absent where the file has no such place, or could not be read. */
   readonly line?: number
   /** In UTF-16 code units, counted from one, as editors do. */
@@ -28,10 +31,16 @@ export class CatalogError extends Error {
   }
 }
 
-/** A problem as `catalog.json:12:5  /products/0/amount  must be …`, without what is not known. */
-export function problemLine({ pointer, message, line, column }: CatalogProblem, path?: string): string {
+/** A problem as `catalog.json:12:5  /products/0/amount  tee-black-m: must be …`, without what is not known. */
+export function problemLine({ pointer, message, sku, line, column }: CatalogProblem, path?: string): string {
   const position = [path, line, column].filter((part) => part !== undefined).join(':')
-  return [position, pointer, message].filter((part) => part !== '').join('  ')
+  const sentence = sku === undefined ? message : `${printable(sku)}: ${message}`
+  return [position, pointer, sentence].filter((part) => part !== '').join('  ')
+}
+
+/** A text for a terminal: without what could move its cursor. */
+export function printable(text: string): string {
+  return text.replace(/\p{C}/gu, '\ufffd')
 }
 
 /** The error for a file as a whole. */
@@ -122,57 +131,13 @@ const SYNTAX_SENTENCES: Partial<Record<SyntaxCode, string>> = {
   CloseBracketExpected: MISSING_COMMA,
 }
 
-function visitJson(text: string, visitor: JSONVisitor): void {
+export function visitJson(text: string, visitor: JSONVisitor): void {
   try {
     visit(text, visitor, { disallowComments: true })
   } catch (error) {
     // The parser calls itself for each level, and thousands of them are too many. What follows is not visited.
     if (!(error instanceof RangeError)) throw error
   }
-}
-
-// As in /products/0/restrictions/completed_sessions/limit: deeper values are never reported themselves.
-const MAX_POINTER_PARTS = 5
-
-/**
- * The problems with the lines and columns of their keys or entries; what is missing has the position of what should hold
- * it. Slow, so only for a file that has problems.
- */
-export function withPositions(text: string, problems: readonly CatalogProblem[]): CatalogProblem[] {
-  // A large file has millions of places.
-  const wanted = new Set(problems.flatMap(({ pointer }) => ancestors(pointer)))
-  const positions = new Map<string, { line: number; column: number }>()
-  const mark = (path: JSONPath, line: number, character: number) => {
-    if (path.length > MAX_POINTER_PARTS) return
-    const pointer = jsonPointer(...path)
-    if (wanted.has(pointer)) positions.set(pointer, { line: line + 1, column: character + 1 })
-  }
-  const markEntry = (_at: number, _length: number, line: number, character: number, path: () => JSONPath) => {
-    // A value in an object is marked by its key.
-    if (typeof path().at(-1) !== 'string') mark(path(), line, character)
-  }
-  visitJson(text, {
-    onObjectBegin: markEntry,
-    onArrayBegin: markEntry,
-    onLiteralValue: (_value, ...place) => markEntry(...place),
-    // Of a key that is written twice, the last one counts, as for JSON.parse.
-    onObjectProperty: (key, _offset, _length, line, character, path) =>
-      mark([...path(), key], line, character),
-  })
-  return problems.map((problem) => {
-    let { pointer } = problem
-    while (pointer !== '' && !positions.has(pointer)) pointer = parent(pointer)
-    return { ...problem, ...positions.get(pointer) }
-  })
-}
-
-function parent(pointer: string): string {
-  return pointer.slice(0, pointer.lastIndexOf('/'))
-}
-
-/** The pointer, and those of everything that holds it. */
-function ancestors(pointer: string): string[] {
-  return pointer === '' ? [''] : [pointer, ...ancestors(parent(pointer))]
 }
 
 const product = Compile(ProductSchema)
@@ -220,7 +185,58 @@ export function contradictions(
 
 const isTypeError = ({ keyword }: TLocalizedValidationError) => keyword === 'type'
 
-export const UNKNOWN_KEY = 'is not a key of the catalog: correct the spelling, or take it out'
+/** What other programs call the keys, and people. */
+const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
+  amount: ['price', 'unitamount', 'unitprice', 'pricecents', 'amountcents', 'cents', 'cost', 'value'],
+  name: ['title', 'label', 'productname', 'product'],
+  sku: ['id', 'code', 'productid', 'variantsku', 'articlenumber'],
+  images: ['image', 'picture', 'pictures', 'photo', 'photos', 'img', 'imageurl', 'imagesrc'],
+  description: ['desc', 'details', 'text', 'summary', 'body'],
+  active: ['enabled', 'available', 'published', 'visible', 'onsale'],
+  adjustable_quantity: ['quantity', 'qty', 'quantities', 'limits', 'quantitylimits'],
+  minimum: ['min', 'least', 'from'],
+  maximum: ['max', 'most', 'to'],
+  starts_at: ['start', 'startdate', 'from', 'availablefrom', 'validfrom'],
+  ends_at: ['end', 'enddate', 'until', 'availableuntil', 'validuntil', 'expiresat'],
+  restrictions: ['stock', 'inventory', 'limit', 'maxsales'],
+  completed_sessions: ['sales', 'orders', 'sessions'],
+  inactive_message: ['message', 'note', 'soldoutmessage'],
+  custom_message: ['message', 'text', 'note'],
+  redirect_url: ['url', 'redirect', 'link'],
+  after_completion: ['redirecturl', 'successurl', 'thankyou', 'aftersale'],
+  metadata: ['meta', 'attributes', 'tags', 'custom'],
+  products: ['product', 'items', 'catalog'],
+}
+
+/** `allowed`: the keys that the object may have. */
+export function unknownKey(key: string, allowed: readonly string[]): string {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '')
+  const wanted = plain(key)
+  const meant =
+    allowed.find((name) => OTHER_NAMES[name]?.includes(wanted)) ??
+    allowed.find((name) => typingErrors(plain(name), wanted, 2) <= Math.min(2, wanted.length / 2))
+  const hint = meant === undefined ? 'correct the spelling, or take it out' : `do you mean "${meant}"?`
+  return `is not a key of the catalog: ${hint}`
+}
+
+/** The keys of the object at a place in a product. */
+function keysAt(pointer: string): readonly string[] {
+  let schema: unknown = ProductSchema
+  for (const key of pointer.split('/').slice(1)) schema = propertiesOf(schema)[key]
+  return Object.keys(propertiesOf(schema))
+}
+
+function propertiesOf(schema: unknown): Record<string, unknown> {
+  const has = typeof schema === 'object' && schema !== null && 'properties' in schema
+  return has && typeof schema.properties === 'object' ? { ...schema.properties } : {}
+}
+
+/** What a whole number of the catalog has to be. */
+export function wholeNumberRule(key: unknown): string {
+  return key === 'amount'
+    ? 'a whole number of cents, without quotes, point and exponent: 2500 is $25.00'
+    : 'a whole number, without quotes, point and exponent'
+}
 
 function describe(error: TLocalizedValidationError, entryPointer: string): CatalogProblem[] {
   const pointer = entryPointer + error.instancePath
@@ -231,19 +247,23 @@ function describe(error: TLocalizedValidationError, entryPointer: string): Catal
     case 'required':
       return each(error.params.requiredProperties, 'is missing')
     case 'additionalProperties':
-      return each(error.params.additionalProperties, UNKNOWN_KEY)
+      return error.params.additionalProperties.flatMap((key) =>
+        each([key], unknownKey(key, keysAt(error.instancePath))),
+      )
     // Reported once more by the `additionalProperties` error, and by those of the name itself.
     case 'boolean':
     case 'propertyNames':
       return []
     case 'type':
-      return here(`must be ${TYPE_NAMES[String(error.params.type)]}`)
+      return here(
+        `must be ${error.params.type === 'integer' ? wholeNumberRule(lastKey(pointer)) : TYPE_NAMES[String(error.params.type)]}`,
+      )
     case 'enum':
       return here(`must be ${error.params.allowedValues.map((value) => JSON.stringify(value)).join(' or ')}`)
     case 'minimum':
-      return here(`must be at least ${error.params.limit}`)
+      return here(`must be at least ${error.params.limit}${unitOf(pointer)}`)
     case 'maximum':
-      return here(`must be at most ${error.params.limit}`)
+      return here(`must be at most ${error.params.limit}${unitOf(pointer)}`)
     case 'minLength':
       return here('must not be empty')
     case 'maxLength':
@@ -260,8 +280,15 @@ function describe(error: TLocalizedValidationError, entryPointer: string): Catal
   }
 }
 
+function lastKey(pointer: string): string {
+  return pointer.slice(pointer.lastIndexOf('/') + 1)
+}
+
+function unitOf(pointer: string): string {
+  return lastKey(pointer) === 'amount' ? ' (cents)' : ''
+}
+
 const TYPE_NAMES: Readonly<Record<string, string>> = {
-  integer: 'a whole number, without quotes and decimals',
   string: 'a text in double quotes',
   boolean: 'true or false, without quotes',
   array: 'a list in square brackets',

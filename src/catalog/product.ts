@@ -45,8 +45,35 @@ export const PATTERN_SENTENCES: Readonly<Record<string, string>> = {
     ' (checkout_id, items, items_2 and so on, amount_total, link)',
 }
 
-/** The parser repairs white space and backslashes, so a reader of the file would not see where such a URL leads. */
-const isSafeUrl = (text: string) => /^https?:\/\/[^\s\\]+$/.test(text) && webUrl(text) !== undefined
+/** Most addresses: nothing in them has to be parsed to be found safe, or changed to be a valid URI. */
+const PLAIN_URL =
+  /^https:\/\/(?:(?!xn--)[a-z][a-z0-9-]*[a-z0-9]\.)+[a-z]{2,}\/(?!\.)(?:[A-Za-z0-9\-_~!$&'()*+,;=:@]|\/(?!\.)|(?<!\/)\.)*$/
+/** What a URI may have behind its host (RFC 3986, section 3.3 and 3.4), beside escapes. */
+const NO_URI_CHARACTER = /%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~:/?@!$&'()*+,;=%]/gu
+
+/** What is wrong with an address; undefined for one that a browser may be sent to. */
+function urlProblem(text: string): string | undefined {
+  if (PLAIN_URL.test(text)) return undefined
+  // The parser repairs white space and backslashes, so a reader of the file would not see where such an address leads.
+  if (/\s/.test(text)) return 'must not have spaces or line breaks: write %20 for a space'
+  if (text.includes('\\')) return 'must not have backslashes: write /'
+  const url = URL.parse(text)
+  if (url === null || !/^https?:\/\//i.test(text))
+    return 'must be a whole address, such as https://shop.example/a.jpg'
+  if (url.username !== '' || url.password !== '') return 'must be without user name and password'
+  return webUrl(text) === undefined ? 'must begin with https:// (http:// only on this machine)' : undefined
+}
+
+/** The address as a valid URI: host names in ASCII, and everything escaped that has to be. */
+function toUri(text: string): string {
+  if (PLAIN_URL.test(text)) return text
+  const { origin, pathname, search, hash } = new URL(text)
+  const escaped = [pathname, search, hash.slice(1)].map((part) =>
+    part.replace(NO_URI_CHARACTER, encodeURIComponent),
+  )
+  const [path, query, fragment] = escaped
+  return `${origin}${path}${query}${fragment && `#${fragment}`}`
+}
 
 /** `Date` reads 30 February as 2 March. True also for a text that is no date: the pattern reports that. */
 function hasExistingDay(text: string): boolean {
@@ -77,8 +104,8 @@ const object = <Properties extends TProperties>(title: string, description: stri
 const url = (title: string, description: string) =>
   Type.Refine(
     text(title, description, { maxLength: 2048 }),
-    (value) => typeof value !== 'string' || isSafeUrl(value),
-    () => 'must be an absolute https:// URL without user name or password (http:// only on this machine)',
+    (value) => typeof value !== 'string' || urlProblem(value) === undefined,
+    (value) => urlProblem(String(value)) ?? '',
   )
 
 const dateTime = (title: string, description: string) =>
@@ -169,7 +196,7 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
 export type ProductEntry = Static<typeof ProductSchema>
 
 /**
- * A product of a loaded catalog: frozen, with `currency` and `active` filled in. `amount` is in cents. It is on sale
+ * A product of a loaded catalog, with `currency` and `active` filled in. `amount` is in cents. It is on sale
  * from `from` on, up to and without `until`, both in milliseconds since 1970 and infinite where the file has no date.
  */
 export type Product = DeepReadonly<
@@ -181,8 +208,7 @@ export function toProduct(entry: ProductEntry): Product {
   const { currency = DEFAULT_CURRENCY, active = true, starts_at, ends_at } = entry
   const from = starts_at === undefined ? Number.NEGATIVE_INFINITY : Date.parse(starts_at)
   const until = ends_at === undefined ? Number.POSITIVE_INFINITY : Date.parse(ends_at)
-  // Dots wants valid URIs, so what the URL parser repairs is sent as it was parsed.
-  const images = entry.images?.map((image) => new URL(image).href)
+  const images = entry.images?.map(toUri)
   return { ...entry, images, currency, active, from, until }
 }
 

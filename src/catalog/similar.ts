@@ -1,3 +1,4 @@
+import { typingErrors } from '../plain-form.ts'
 import type { Catalog } from './catalog.ts'
 import { availability, type Product } from './product.ts'
 
@@ -48,20 +49,4 @@ export function similarProducts(catalog: Catalog, text: string, now: Date, max: 
 
 function withoutSeparators(text: string): string {
   return text.replace(/[^\p{L}\p{N}]+/gu, '')
-}
-
-/** The edit distance (Levenshtein) of two short texts; more than `most` where it is larger than that. */
-function typingErrors(a: string, b: string, most: number): number {
-  if (Math.abs(a.length - b.length) > most) return most + 1
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    if (Math.min(...next) > most) return most + 1
-    row = next
-  }
-  return row[b.length] ?? most + 1
 }

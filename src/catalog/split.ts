@@ -1,7 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 
 const [QUOTE, BACKSLASH] = [0x22, 0x5c]
+const [COLON, POINT, UPPER_E, LOWER_E] = [0x3a, 0x2e, 0x45, 0x65]
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d]
+/** An escape; DEL; the first byte of the control characters from U+0080 on, and of some others. */
+const ODD_BYTES = [BACKSLASH, 0x7f, 0xc2]
+const ODD_TEXT = /[\\\x7f-\x9f]/
 /** Of a product: in the list, which is in the object that the file is. */
 const PRODUCT_DEPTH = 2
 /** Bounds the memory. A product has some hundred bytes; a larger one is probably a quote that is not closed. */
@@ -12,52 +16,78 @@ export class NotPlain extends Error {
   override readonly name = 'NotPlain'
 }
 
+/** A product as it is written in the file. */
+export interface EntryText {
+  text: string
+  /** How many bytes of the file are before it. */
+  offset: number
+  /** How many keys are written in it, at all depths. */
+  keyCount: number
+  /** It may have numbers with a point or an exponent, or characters that no text has. Most products have none. */
+  isUnusual: boolean
+}
+
 /**
  * The text of each product of a catalog file, so that never all of them have to be in memory as JSON. If each text is
  * valid JSON, the file is, once this has ended without an error.
  *
  * @throws NotPlain, at the latest in the end, and the errors of `chunks`.
  */
-export async function* productTexts(chunks: AsyncIterable<Buffer>): AsyncGenerator<string[]> {
+export async function* productTexts(chunks: AsyncIterable<Buffer>): AsyncGenerator<EntryText[]> {
   /** The file with `{}` in the place of each product, byte by byte: it is decoded in the end. */
   let frame = ''
   let count = 0
   let depth = 0
+  let offset = 0
   let rest = Buffer.alloc(0)
   for await (const chunk of chunks) {
     rest = Buffer.concat([rest, chunk])
-    const texts: string[] = []
+    const mayHaveOddText = ODD_BYTES.some((byte) => rest.includes(byte))
+    const entries: EntryText[] = []
     let start = 0
     let at = 0
     while (at < rest.length) {
-      const isProduct = rest[at] === OPEN_BRACE && depth === PRODUCT_DEPTH
-      const end = isProduct ? endOfObject(rest, at) : endOfToken(rest, at)
-      if (end === undefined) break
-      if (isProduct) {
-        texts.push(textOf(rest.subarray(at, end)))
+      if (rest[at] === OPEN_BRACE && depth === PRODUCT_DEPTH) {
+        const found = scanObject(rest, at)
+        if (found === undefined) break
+        const text = textOf(rest.subarray(at, found.end))
+        const isUnusual = found.hasDecimal || (mayHaveOddText && ODD_TEXT.test(text))
+        entries.push({ text, offset: offset + at, keyCount: found.keyCount, isUnusual })
         frame += `${rest.toString('latin1', start, at)}{}`
-        start = end
+        start = found.end
+        at = found.end
       } else {
+        const end = rest[at] === QUOTE ? endOfText(rest, at) : at + 1
+        if (end === undefined) break
         depth += depthChange(rest[at])
+        at = end
       }
-      at = end
     }
     frame += rest.toString('latin1', start, at)
     rest = rest.subarray(at)
+    offset += at
     if (rest.length > MAX_PART_BYTES) throw new NotPlain()
-    count += texts.length
-    yield texts
+    count += entries.length
+    yield entries
   }
   if (rest.length > 0 || !isFrame(textOf(Buffer.from(frame, 'latin1')), count)) throw new NotPlain()
 }
 
 /** Whether a text is an object with nothing but `$schema` and the list of all `count` products, which are empty in it. */
 function isFrame(text: string, count: number): boolean {
+  const [, schema, list = ''] = FRAME.exec(text) ?? []
+  const isText = schema === undefined || isJson(schema)
+  return isText && count > 0 && list.replace(/[ \t\r\n]+/g, '') === Array(count).fill('{}').join()
+}
+
+/** `{ "$schema": "…", "products": [ … ] }`, the first of which may be missing. */
+const FRAME =
+  /^\ufeff?\s*\{\s*(?:"\$schema"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*)?"products"\s*:\s*\[([{},\s]*)\]\s*\}\s*$/
+
+function isJson(text: string): boolean {
   try {
-    const { products, $schema = '', ...others } = JSON.parse(text.replace(/^\ufeff/, ''))
-    const isList = Array.isArray(products) && products.length === count && count > 0
-    const isOfObjects = isList && products.every((entry) => JSON.stringify(entry) === '{}')
-    return isOfObjects && typeof $schema === 'string' && Object.keys(others).length === 0
+    JSON.parse(text)
+    return true
   } catch {
     return false
   }
@@ -68,17 +98,35 @@ function textOf(bytes: Buffer): string {
   return bytes.toString('utf8')
 }
 
-/** The position behind the object that starts at `start`; undefined where it is not complete. */
-function endOfObject(bytes: Buffer, start: number): number | undefined {
+/** The end of the object that starts at `start`, and what is written outside of its texts; undefined where it is not complete. */
+function scanObject(
+  bytes: Buffer,
+  start: number,
+): { end: number; keyCount: number; hasDecimal: boolean } | undefined {
   let depth = 0
+  let keyCount = 0
+  let hasDecimal = false
   let at = start
   while (at < bytes.length) {
-    depth += depthChange(bytes[at])
-    const end = endOfToken(bytes, at)
-    if (depth === 0 || end === undefined) return end
-    at = end
+    const byte = bytes[at]
+    if (byte === QUOTE) {
+      const end = endOfText(bytes, at)
+      if (end === undefined) return undefined
+      at = end
+      continue
+    }
+    at += 1
+    if (byte === COLON) keyCount += 1
+    else if (byte === POINT || byte === UPPER_E || (byte === LOWER_E && isDigit(bytes[at - 2])))
+      hasDecimal = true
+    else if (byte !== undefined && byte > UPPER_E) depth += depthChange(byte)
+    if (depth === 0) return { end: at, keyCount, hasDecimal }
   }
   return undefined
+}
+
+function isDigit(byte = 0): boolean {
+  return byte >= 0x30 && byte <= 0x39
 }
 
 function depthChange(byte: number | undefined): number {
@@ -86,9 +134,8 @@ function depthChange(byte: number | undefined): number {
   return byte === CLOSE_BRACE || byte === CLOSE_BRACKET ? -1 : 0
 }
 
-/** The position behind the text in quotes, or the other byte, that is at `start`; undefined where a text is not closed. */
-function endOfToken(bytes: Buffer, start: number): number | undefined {
-  if (bytes[start] !== QUOTE) return start + 1
+/** The position behind the text in quotes that starts at `start`; undefined where it is not closed. */
+function endOfText(bytes: Buffer, start: number): number | undefined {
   let at = start
   for (;;) {
     at = bytes.indexOf(QUOTE, at + 1)

@@ -45,15 +45,6 @@ describe('a good catalog', () => {
     expect(catalog.find('tee')).toEqual({ ...tee, currency: 'usd', active: true, ...always })
   })
 
-  it('cannot be changed at any depth', async () => {
-    const products = [{ ...tee, images: ['https://shop.example/a.jpg'], metadata: { color: 'black' } }]
-    const catalog = parseCatalog(JSON.stringify({ products }))
-    const [product] = catalog.products
-    for (const part of [catalog.products, product, product?.images, product?.metadata]) {
-      expect(Object.isFrozen(part)).toBe(true)
-    }
-  })
-
   it('may be empty of products', async () => {
     expect(parseCatalog('{"products": []}').size).toBe(0)
   })
@@ -220,7 +211,7 @@ describe('the position of a problem', () => {
 
   it('is in the message of the error, which has a line for each problem', () => {
     expect(() => parseCatalog('{"products": [\n  {"sku": "a", "name": "A", "amount": 0}\n]}')).toThrow(
-      'The catalog is invalid:\n  2:29  /products/0/amount  must be at least 1',
+      'The catalog is invalid:\n  2:29  /products/0/amount  a: must be at least 1 (cents)',
     )
   })
 })

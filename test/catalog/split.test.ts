@@ -15,7 +15,7 @@ async function* inChunks(text: string, size: number): AsyncGenerator<Buffer> {
 async function textsOf(text: string, size = 7): Promise<string[] | 'not plain'> {
   const texts: string[] = []
   try {
-    for await (const some of productTexts(inChunks(text, size))) texts.push(...some)
+    for await (const some of productTexts(inChunks(text, size))) texts.push(...some.map(({ text }) => text))
     return texts
   } catch (error) {
     if (error instanceof NotPlain) return 'not plain'

@@ -8,7 +8,8 @@ import { problemLine } from '../../src/catalog/problems.ts'
 import { run, runScript } from './run-command.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const GOOD = '{"products": [{"sku": "a", "name": "A", "amount": 1}]}'
+const GOOD = '{"products": [{"sku": "a", "name": "A", "amount": 2500}]}'
+const LIST = 'a      $25.00  A\n'
 
 let folder: string
 beforeAll(async () => {
@@ -27,7 +28,7 @@ describe('check-catalog', () => {
     const path = await file('good.json', GOOD)
     expect(await run('check-catalog', [path])).toEqual({
       code: 0,
-      stdout: `${path}: 1 product, fine\n`,
+      stdout: `${LIST}${path}: 1 product, fine\n`,
       stderr: '',
     })
   })
@@ -38,8 +39,10 @@ describe('check-catalog', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     const lines = stderr.trimEnd().split('\n').toSorted()
     expect(lines).toEqual([
-      expect.stringMatching(/\/bad\.json(?::\d+:\d+)? {2}\/products\/0\/amount {2}must be at least 1$/),
-      expect.stringMatching(/\/bad\.json(?::\d+:\d+)? {2}\/products\/0\/x {2}is not a key/),
+      expect.stringMatching(
+        /\/bad\.json(?::\d+:\d+)? {2}\/products\/0\/amount {2}a: must be at least 1 \(cents\)$/,
+      ),
+      expect.stringMatching(/\/bad\.json(?::\d+:\d+)? {2}\/products\/0\/x {2}a: is not a key/),
     ])
   })
 
@@ -56,7 +59,7 @@ describe('check-catalog', () => {
     const path = await file('other.json', GOOD)
     expect(await run('check-catalog', [], { env: { CATALOG_PATH: path } })).toMatchObject({
       code: 0,
-      stdout: `${path}: 1 product, fine\n`,
+      stdout: `${LIST}${path}: 1 product, fine\n`,
     })
     const missing = join(folder, 'none.json')
     expect(await run('check-catalog', [], { env: { CATALOG_PATH: missing } })).toEqual({
@@ -71,7 +74,7 @@ describe('check-catalog', () => {
     const dotenvPath = await file('good.env', `CATALOG_PATH=${path}\n`)
     for (const blank of ['', '  ']) {
       const { stdout } = await run('check-catalog', [], { env: { CATALOG_PATH: blank }, dotenvPath })
-      expect(stdout).toBe(`${path}: 1 product, fine\n`)
+      expect(stdout).toBe(`${LIST}${path}: 1 product, fine\n`)
     }
     const { stderr } = await run('check-catalog', [], { env: { CATALOG_PATH: 'none.json' }, dotenvPath })
     expect(stderr).toContain('none.json')
