@@ -5,7 +5,7 @@ import { availability, type Product } from './product.ts'
 /** A word of one or two letters is in too many names. */
 const MIN_WORD_LENGTH = 3
 /** Bounds the time: in a catalog of a hundred thousand numbered skus, all of them are nearly alike. */
-const MAX_COMPARED = 2_000
+const MAX_COMPARED = 500
 /** One letter more, less or another: two of these, or one in a short sku, are a typing error. */
 const MAX_TYPING_ERRORS = 2
 

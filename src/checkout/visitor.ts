@@ -51,7 +51,11 @@ const isKnownBot = createIsbotFromList(
  * browser; people buy with them.
  */
 const PREVIEW =
-  /^viber|^whatsapp\/|^tiktok|tiktok(?:spider|bot|preview)|^com\.(?:zhiliaoapp\.musically|ss\.android\.ugc\.\w+)\/|\bms-?office\b|^microsoft office|microsoftpreview|^iframely|^signal(?:-desktop)?\/|^embedly/i
+  /^viber|^meta-(?:external|web)|^whatsapp\/|^tiktok|tiktok(?:spider|bot|preview)|^com\.(?:zhiliaoapp\.musically|ss\.android\.ugc\.\w+)\/|\bms-?office\b|^microsoft office|microsoftpreview|^iframely|^signal(?:-desktop)?\/|^embedly/i
+
+/** Programs that check the links of mails, by the names that they give themselves. No browser has one of these in its own. */
+const MAIL_SCANNER =
+  /barracuda|proofpoint|mimecast|safelinks|googleimageproxy|yahoomailproxy|ciscosecureemail|ironport|\btmes\b|trendmicro|messagelabs|symantec|fortimail|sophos|fireeye|avanan|spamtitan|hornetsecurity|forcepoint|cloudmark|urlscan|virustotal/i
 
 /** Decides by its headers who has sent a request. Forged headers harm only their sender. */
 export function classifyRequest(headers: IncomingHttpHeaders): Visitor {
@@ -70,6 +74,13 @@ function isPrefetch(headers: IncomingHttpHeaders): boolean {
 }
 
 function isPreviewAgent(agent: string): boolean {
-  if (PREVIEW.test(agent)) return true
-  return !TOOL.test(agent) && isKnownBot(agent)
+  if (PREVIEW.test(agent) || MAIL_SCANNER.test(agent)) return true
+  const program = withoutAddition(agent)
+  return !TOOL.test(program) && isKnownBot(program)
+}
+
+/** Some tools and proxies add text behind the user agent of a browser, often with a URL as bots have: a person uses it. */
+function withoutAddition(agent: string): string {
+  const at = agent.indexOf(' |')
+  return at > 0 && /^Mozilla\/5\.0 \((?!compatible)/i.test(agent) ? agent.slice(0, at) : agent
 }

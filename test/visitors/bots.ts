@@ -28,6 +28,17 @@ export const previews: Client[] = [
     agent: 'meta-externalagent/1.1 (+https://developers.facebook.com/docs/sharing/webmasters/crawler)',
     gets: 'preview',
   },
+  { who: 'Meta, on behalf of a person', agent: 'meta-externalfetcher/1.1', gets: 'preview' },
+  { who: 'Meta, its index', agent: 'meta-webindexer/1.1', gets: 'preview' },
+  // Scanners of mails, by what their names have in common (https://check.live-direct-marketing.online/blog/bot-clicks-security-scanners-detect).
+  ...[
+    'Barracuda Sentinel (EE)',
+    'proofpoint',
+    'Mozilla/5.0 (compatible; Mimecast)',
+    'CiscoSecureEmail',
+    'TMES',
+    'Sophos',
+  ].map((agent): Client => ({ who: 'a scanner of mails', agent, gets: 'preview' })),
   { who: 'Telegram', agent: 'TelegramBot (like TwitterBot)', gets: 'preview' },
   {
     who: 'LinkedIn',

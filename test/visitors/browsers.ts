@@ -11,6 +11,17 @@ import {
 
 export const browsers: Client[] = [
   { who: 'Chrome on Windows', agent: CHROME, headers: NAVIGATION, gets: 'checkout' },
+  {
+    who: 'Chrome with a tool that adds text to its name',
+    agent: `${CHROME} ||| ReqID: 9 | Initiator: https://tool.example`,
+    headers: NAVIGATION,
+    gets: 'checkout',
+  },
+  {
+    who: 'Chrome behind a proxy that adds its address',
+    agent: `${CHROME} | via http://proxy.example`,
+    gets: 'checkout',
+  },
   { who: 'Chrome on Windows behind a proxy that drops Sec-Fetch-*', agent: CHROME, gets: 'checkout' },
   {
     who: 'Chrome, link typed in',
