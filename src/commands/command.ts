@@ -1,3 +1,4 @@
+import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { CatalogError } from '../catalog/problems.ts'
 import { ConfigError } from '../config.ts'
 import { AppError } from '../errors.ts'
@@ -59,6 +60,53 @@ export function command(usage: string, work: (argv: readonly string[], io: Io) =
       io.err(message)
       return isUsageError(error) ? 2 : 1
     }
+  }
+}
+
+/**
+ * Calls `work` with an `Io` whose stdout is a file, readable by its owner alone, since lists hold emails. Without a path it
+ * is the given one. The file is there, or replaced, only when `work` has ended well.
+ *
+ * @throws UsageError where it cannot be written.
+ */
+export async function withOutput(
+  io: Io,
+  path: string | undefined,
+  work: (io: Io) => Promise<void>,
+): Promise<void> {
+  if (path === undefined) return work(io)
+  const partial = `${path}.${process.pid}.partial`
+  const refuse = (error: unknown): never => {
+    rmSync(partial, { force: true })
+    throw new UsageError(`--out cannot write ${path}: ${error instanceof Error ? error.message : error}`)
+  }
+  let file: number
+  try {
+    file = openSync(partial, 'w', 0o600)
+  } catch (error) {
+    return refuse(error)
+  }
+  let failure: unknown
+  const write = (line: string) => {
+    try {
+      if (failure === undefined) writeSync(file, `${line}\n`)
+    } catch (error) {
+      failure = error
+    }
+  }
+  try {
+    await work({ ...io, out: write })
+  } catch (error) {
+    rmSync(partial, { force: true })
+    throw error
+  } finally {
+    closeSync(file)
+  }
+  if (failure !== undefined) return refuse(failure)
+  try {
+    renameSync(partial, path)
+  } catch (error) {
+    refuse(error)
   }
 }
 

@@ -4,14 +4,15 @@ import { extname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Catalog, readCatalog } from '../catalog/catalog.ts'
 import { type Product, quantityLimits } from '../catalog/product.ts'
+import { similarProducts } from '../catalog/similar.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { hasCode } from '../errors.ts'
-import { type Cart, makeCart, parseItems } from '../links/cart.ts'
+import { type Cart, makeCart, skuOfToken } from '../links/cart.ts'
 import { buildLink, LINK_BUDGETS, type Signing } from '../links/link-builder.ts'
 import { qrPng, qrSvg } from '../links/qr.ts'
 import { emailButton } from '../pages/stylesheet.ts'
 import { isLoopbackHost } from '../web-url.ts'
-import { command, type Io, parseTime, processIo, UsageError } from './command.ts'
+import { command, type Io, parseTime, processIo, UsageError, withOutput } from './command.ts'
 
 const USAGE = `npm run link -- SKU[:N] [SKU[:N]…] [options]
 
@@ -25,6 +26,7 @@ Prints a buy link and how long it is.
   --continue-to PATH     leads to a page of the shop first, with the cart saved, instead of to the checkout
   --html                 prints a button for an email
   --qr FILE.svg|FILE.png writes the link as a QR code
+  --out FILE             writes the link or the button to a file instead of stdout
 
 These make it a signed link, which only the shop can change (needs LINK_SIGNING_SECRET):
 
@@ -49,7 +51,9 @@ export const main = command(USAGE, async (argv, io) => {
     await writeQr(values.qr, link)
     io.err(`Wrote ${values.qr}.`)
   }
-  io.out(values.html ? emailButton(link, config.shop.accentColor) : link)
+  await withOutput(io, values.out, async ({ out }) =>
+    out(values.html ? emailButton(link, config.shop.accentColor) : link),
+  )
   const isLocal = isLoopbackHost(new URL(config.shop.publicUrl).hostname)
   io.err(isLocal ? LOCAL_LINK_WARNING : lengthLine(link))
   return 0
@@ -78,6 +82,7 @@ function readOptions(argv: readonly string[]) {
       uses: { type: 'string' },
       html: { type: 'boolean', default: false },
       qr: { type: 'string' },
+      out: { type: 'string' },
     },
   })
 }
@@ -88,14 +93,16 @@ type Options = ReturnType<typeof readOptions>['values']
 function makeLink(config: Config, catalog: Catalog, words: string[], options: Options, io: Io): string {
   try {
     const items = readItems(words, options.quantity, catalog)
+    const metadata = options.metadata && readMetadata(options.metadata)
     checkItems(items, catalog, io)
+    warnOfOwnKeys(items, catalog, metadata, io)
     return buildLink({
       publicUrl: new URL(config.shop.publicUrl),
       items,
       parameters: {
         email: options.email,
         clientReferenceId: options.reference,
-        metadata: options.metadata && readMetadata(options.metadata),
+        metadata,
         continueTo: options['continue-to'],
         attribution: readAttribution(options),
       },
@@ -135,12 +142,11 @@ function readSigning({ linkSigningSecrets: secrets }: Config, options: Options):
 
 /** Where no quantity is given, it is the least that the product is sold in. */
 function readItems(words: readonly string[], quantity: string | undefined, catalog: Catalog): Cart {
-  const items = words.map((word) => {
+  const items = words.map((word): { product: Product; count?: number } => {
+    const named = catalog.find(word)
+    if (named !== undefined) return { product: named }
     const [, sku = word, count] = /^(.+):([1-9]\d*)$/su.exec(word) ?? []
-    return {
-      product: findProduct(catalog, plainSku(sku)),
-      count: count === undefined ? undefined : Number(count),
-    }
+    return { product: findProduct(catalog, sku), count: count === undefined ? undefined : Number(count) }
   })
   const [first, ...more] = items
   if (first === undefined) throw new UsageError('Name a product by its sku.')
@@ -156,16 +162,23 @@ function readItems(words: readonly string[], quantity: string | undefined, catal
   )
 }
 
-function findProduct(catalog: Catalog, sku: string): Product {
-  const product = catalog.find(sku)
-  if (product === undefined) throw new UsageError(`The catalog has no product ${sku}.`)
-  return product
+/** By its sku, however that is typed, or by the ~ form that links use. */
+function findProduct(catalog: Catalog, word: string): Product {
+  const product = catalog.findPlain(word) ?? catalog.find(skuOfToken(word))
+  if (product !== undefined) return product
+  const similar = similarProducts(catalog, word, new Date(), 3).map(({ sku }) => sku)
+  const hint = similar.length > 0 ? ` Do you mean ${similar.join(' or ')}?` : ''
+  throw new UsageError(`The catalog has no product ${word}.${hint}`)
 }
 
-/** A sku may be written in the ~ form that links use. */
-function plainSku(word: string): string {
-  const items = word.startsWith('~') ? parseItems(word) : undefined
-  return items?.form === 'bare' ? items.sku : word
+/** The metadata of a product wins over that of a link. */
+function warnOfOwnKeys(items: Cart, catalog: Catalog, metadata: Record<string, string> = {}, io: Io): void {
+  const [only, ...more] = items
+  const own = only && more.length === 0 ? catalog.find(only.sku)?.metadata : undefined
+  for (const key of Object.keys(metadata)) {
+    if (own && Object.hasOwn(own, key))
+      io.err(`Warning: the catalog sets the metadata ${key} of ${only?.sku}, which wins.`)
+  }
 }
 
 function checkItems(items: Cart, catalog: Catalog, io: Io): void {

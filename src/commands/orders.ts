@@ -1,12 +1,16 @@
 import '../node-version.js'
 import { parseArgs } from 'node:util'
+import { readCatalog } from '../catalog/catalog.ts'
+import { CatalogError } from '../catalog/problems.ts'
 import { loadConfig } from '../config.ts'
-import { formatPermalink } from '../links/cart.ts'
+import { hasCode } from '../errors.ts'
+import { encodeSku, skuOfToken } from '../links/cart.ts'
 import { decimalAmount } from '../pages/money.ts'
+import { plainForm } from '../plain-form.ts'
 import { CHECKOUT_STATES, type Checkout } from '../store/checkout.ts'
 import type { CheckoutFilter, ListedCheckout } from '../store/checkout-lookups.ts'
 import type { Store } from '../store/open-store.ts'
-import { command, type Io, parseSince, processIo, UsageError } from './command.ts'
+import { command, type Io, parseSince, processIo, UsageError, withOutput } from './command.ts'
 import { openForCommand } from './open-services.ts'
 
 type Cell = string | number | null
@@ -17,7 +21,7 @@ const COLUMNS = {
   state: ({ state }) => state,
   created_at: ({ createdAt }) => createdAt,
   completed_at: ({ completedAt }) => completedAt,
-  items: ({ items }) => formatPermalink(items),
+  items: ({ items }) => readableItems(items),
   amount_total: ({ amountTotal }) => amountTotal,
   amount: ({ amountTotal, currency }) => decimalAmount(amountTotal, currency),
   currency: ({ currency }) => currency,
@@ -47,6 +51,7 @@ Lists checkouts, the newest first.
   --day DAY       created on this day (UTC), such as 2026-11-22
   --failed        those whose announcement failed permanently, and flagged ones
   --json, --csv   for programs and for accountants
+  --out FILE      writes the list to a file instead of stdout
   --resend ID     announces a paid order once more, or one whose announcement is held or none`
 
 const PAGE_SIZE = 200
@@ -65,9 +70,11 @@ export const main = command(USAGE, async (argv, io) => {
       json: { type: 'boolean', default: false },
       csv: { type: 'boolean', default: false },
       resend: { type: 'string' },
+      out: { type: 'string' },
     },
   })
-  const { sku, failed, json, csv, resend: resendId } = values
+  const { failed, json, csv, resend: resendId } = values
+  const sku = values.sku === undefined ? undefined : await storedSku(config.catalogPath, values.sku)
   const filter = { ...period(values), state: stateOf(values.state), sku, failed }
   if (json && csv) throw new UsageError('--json and --csv exclude one another.')
   if (resendId !== undefined && config.fulfillment === undefined) {
@@ -76,9 +83,28 @@ export const main = command(USAGE, async (argv, io) => {
   await using services = await openForCommand(config, io, { databaseMustExist: true })
   const { store } = services
   const print = json ? printJson : csv ? printCsv : printTable
-  await (resendId === undefined ? print(orderRows(store, filter), io) : resend(store, resendId, io))
+  if (resendId !== undefined) await resend(store, resendId, io)
+  else await withOutput(io, values.out, (output) => print(orderRows(store, filter), output))
   return 0
 })
+
+/** The sku as the catalog writes it and orders have it, however it is typed; without a readable catalog its plain form. */
+async function storedSku(catalogPath: string, text: string): Promise<string> {
+  try {
+    const catalog = await readCatalog(catalogPath)
+    const product = catalog.find(text) ?? catalog.findPlain(text) ?? catalog.find(skuOfToken(text))
+    if (product !== undefined) return product.sku
+  } catch (error) {
+    // The list does not depend on a valid catalog, and a text may begin with ~ without being a token.
+    if (!(error instanceof CatalogError) && !hasCode(error, 'malformed-link')) throw error
+  }
+  return plainForm(text)
+}
+
+/** `café:1,tee:2`; a sku with one of these characters in it has its ~ form, so that a program can take it apart. */
+function readableItems(items: Checkout['items']): string {
+  return items.map(({ sku, quantity }) => `${/[,:]|^~/.test(sku) ? encodeSku(sku) : sku}:${quantity}`).join()
+}
 
 async function resend(store: Store, checkoutId: string, io: Io): Promise<void> {
   if ((await store.outbox.resend(checkoutId)) === 'unknown') {

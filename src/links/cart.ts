@@ -56,6 +56,11 @@ export function formatPermalink(cart: Cart): string {
     .join(',')
 }
 
+/** The sku that a `~` token names; any other text itself. @throws AppError malformed-link */
+export function skuOfToken(text: string): string {
+  return text.startsWith('~') ? decodeToken(text) : text
+}
+
 /**
  * The canonical token of one sku, safe in a URL path: the sku itself where the standard allows it, its
  * `~base64url` form otherwise.

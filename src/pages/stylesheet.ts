@@ -169,7 +169,20 @@ export function stylesheetPath(shop: Shop): string {
 
 /** A buy link as a button for email: a table with inline styles, since mail programs drop stylesheets. */
 export function emailButton(link: string, background = DEFAULT_ACCENT): string {
-  return html`<table role="presentation" border="0" cellpadding="0" cellspacing="0"><tr><td align="center" bgcolor="${background}" style="border-radius:6px;background:${background}"><a href="!${attribute(link)}" target="_blank" style="display:inline-block;padding:14px 28px;font-family:Arial,sans-serif;font-size:16px;font-weight:bold;color:${textOn(parseHex(background))};text-decoration:none">${text.emailButton}</a></td></tr></table>`
+  return html`<table role="presentation" border="0" cellpadding="0" cellspacing="0"><tr><td align="center" bgcolor="${background}" style="border-radius:6px;background:${background}">\n<a href="!${inLines(attribute(link))}" target="_blank" style="display:inline-block;padding:14px 28px;font-family:Arial,sans-serif;font-size:16px;font-weight:bold;color:${textOn(parseHex(background))};text-decoration:none">${text.emailButton}</a></td></tr></table>`
+}
+
+/** With the rest of its tag that is less than the 998 octets that a line of mail may have (RFC 5322, 2.1.1). */
+const MAX_LINE_LENGTH = 600
+
+/** Breaks a long URL, never in an escape or entity. Line breaks in a URL are ignored (WHATWG URL, basic URL parser). */
+function inLines(url: string): string {
+  const lines = ['']
+  for (const [part] of url.matchAll(/&[a-z]+;|%[0-9A-F]{2}|./gis)) {
+    if ((lines.at(-1) ?? '').length + part.length > MAX_LINE_LENGTH) lines.push('')
+    lines.push((lines.pop() ?? '') + part)
+  }
+  return lines.join('\n')
 }
 
 /** Escapes as little as possible: some mail tools that rewrite links cannot read `&#61;`. */
