@@ -123,30 +123,42 @@ export function* signedReadings(exact: LinkText): Generator<LinkText> {
  * link, or before what is glued to it, is read without the punctuation behind it where it cannot be used as it is.
  */
 export function readRepaired(pairs: readonly Pair[]): LinkParameters {
-  // A path of the shop may have a query of its own.
-  const isWhole = ([name, value]: Pair) => !MAY_BE_GLUE.test(value) || canonicalName(name) === 'continue_to'
-  const pieces = pairs.every(isWhole)
-    ? pairs.map((pair) => ({ pair, isEnd: false }))
-    : pairs.flatMap((pair) => (isWhole(pair) ? { pair, isEnd: false } : splitGlued([pair])))
-  const last = pieces.length - 1
+  const last = pairs.at(-1)
+  if (last === undefined || pairs.every(isWhole)) {
+    const exact = readParameters(pairs)
+    return last === undefined || canUse(last[0], exact)
+      ? exact
+      : readParameters(pairs.with(-1, usablePart(last)))
+  }
+  const pieces = pairs.flatMap((pair, index) =>
+    isWhole(pair) ? { pair, isEnd: index === pairs.length - 1 } : splitGlued([pair]),
+  )
   return readParameters(
     pieces
       .slice(0, MAX_PAIRS)
-      .map(({ pair, isEnd }, index) => (isEnd || index === last ? usablePart(pair) : pair)),
+      .map(({ pair, isEnd }, index) => (isEnd || index === pieces.length - 1 ? usablePart(pair) : pair)),
   )
+}
+
+/** Whether nothing can be glued to a value. A path of the shop may have a query of its own. */
+function isWhole([name, value]: Pair): boolean {
+  return !MAY_BE_GLUE.test(value) || canonicalName(name) === 'continue_to'
 }
 
 /** The pair itself where its value can be used, else the longest usable part of it before punctuation. */
 function usablePart(pair: Pair): Pair {
   const [name, value] = pair
-  const isUsable = IS_USABLE[canonicalName(name) ?? '']
-  if (isUsable === undefined || isUnfilled(value) || isUsable(readParameters([pair]))) return pair
+  if (isUnfilled(value) || canUse(name, readParameters([pair]))) return pair
   for (const shorter of withoutTrailing(value)) {
     // `__NAME__` is a placeholder, and `__NAME` would be a reference.
     if (shorter === '' || isUnfilled(shorter)) break
-    if (isUsable(readParameters([[name, shorter]]))) return [name, shorter]
+    if (canUse(name, readParameters([[name, shorter]]))) return [name, shorter]
   }
   return pair
+}
+
+function canUse(name: string, parameters: LinkParameters): boolean {
+  return IS_USABLE[canonicalName(name) ?? '']?.(parameters) ?? true
 }
 
 /** Whether a parameter was read; those that are not listed take any text. */
