@@ -14,7 +14,8 @@ const SANDBOX_PORT = 4010
 
 /** The service beside a Dots sandbox, without an account or settings. What it stores is deleted when it stops. */
 async function main(): Promise<void> {
-  const { PORT, CATALOG_PATH, MERCHANT_NAME, SUPPORT_EMAIL, ACCENT_COLOR, LOGO_URL } = process.env
+  const { PORT, CATALOG_PATH, MERCHANT_NAME, SUPPORT_EMAIL, ACCENT_COLOR, LOGO_URL, LEGAL_LINKS } =
+    process.env
   const wanted = PORT || DEFAULT_PORT
   if (!/^\d{1,5}$/.test(wanted) || Number(wanted) > 65_535) throw new Error('PORT must be a port number.')
   const folder = mkdtempSync(join(tmpdir(), 'dots-buy-links-demo-'))
@@ -38,6 +39,7 @@ async function main(): Promise<void> {
       SUPPORT_EMAIL,
       ACCENT_COLOR,
       LOGO_URL,
+      LEGAL_LINKS,
       LOG_LEVEL: 'warn',
     })
     const { config, catalog, dots } = services

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { plainForm } from '../plain-form.ts'
 import { decodeUtf8, NotUtf8 } from '../utf8.ts'
@@ -12,6 +11,7 @@ import {
   fileError,
   jsonPointer,
   syntaxError,
+  syntaxMistake,
   unknownKey,
 } from './problems.ts'
 import { availability, type Product } from './product.ts'
@@ -64,8 +64,10 @@ export class Catalog {
  * Reads and checks a catalog file.
  * @throws CatalogError with every problem, also where the file is missing or unreadable.
  */
-export function readCatalog(path: string): Promise<Catalog> {
-  return catalogOf(path, describeWhole)
+export async function readCatalog(path: string): Promise<Catalog> {
+  const { catalog, problems = [] } = await readParts(path, describeWhole)
+  if (catalog === undefined) throw new CatalogError(problems)
+  return catalog
 }
 
 /** One version of the file: its products, or its problems, or neither where the version was known already. */
@@ -88,7 +90,7 @@ export async function readVersion(
   let digest: string | undefined
   try {
     digest = await digestOf(path)
-    return known.includes(digest) ? { digest } : { digest, catalog: await catalogOf(path, describe) }
+    return known.includes(digest) ? { digest } : { digest, ...(await readParts(path, describe)) }
   } catch (error) {
     if (!(error instanceof CatalogError)) throw error
     return { digest, problems: error.problems }
@@ -100,7 +102,11 @@ type DescribeFile = (path: string) => Promise<readonly CatalogProblem[]>
 /** The problems of a file, all of it at once. */
 export async function describeWhole(path: string): Promise<readonly CatalogProblem[]> {
   try {
-    parseCatalog(await textOf(path))
+    const text = await textOf(path)
+    // Not from JSON.parse, which would need as much memory as the whole catalog before it finds the mistake.
+    const mistake = text.trim() === '' ? undefined : syntaxMistake(text)
+    if (mistake !== undefined) return [mistake]
+    parseCatalog(text)
     return []
   } catch (error) {
     if (!(error instanceof CatalogError)) throw error
@@ -110,9 +116,9 @@ export async function describeWhole(path: string): Promise<readonly CatalogProbl
 
 /**
  * Reads a file a chunk at a time, so that a large one needs little memory beside its products, and the event loop goes on.
- * @throws CatalogError with every problem.
+ * @throws CatalogError where the file cannot be read.
  */
-async function catalogOf(path: string, describe: DescribeFile): Promise<Catalog> {
+async function readParts(path: string, describe: DescribeFile): Promise<Omit<CatalogVersion, 'digest'>> {
   const checker = entryChecker()
   try {
     for await (const entries of productTexts(chunksOf(path))) {
@@ -122,12 +128,11 @@ async function catalogOf(path: string, describe: DescribeFile): Promise<Catalog>
   } catch (error) {
     if (!(error instanceof NotPlain)) throw error
     const problems = await describe(path)
-    if (problems.length > 0) throw new CatalogError(problems)
     // Few files are valid all the same: one without products, for example.
-    return parseCatalog(await textOf(path))
+    return problems.length > 0 ? { problems } : { catalog: parseCatalog(await textOf(path)) }
   }
-  if (checker.problems.length > 0) throw new CatalogError(await placeInFile(chunksOf(path), checker.problems))
-  return new Catalog(checker.products, checker.positions)
+  if (checker.problems.length > 0) return { problems: await placeInFile(chunksOf(path), checker.problems) }
+  return { catalog: new Catalog(checker.products, checker.positions) }
 }
 
 /** @throws NotPlain for what is not JSON. */
@@ -145,10 +150,18 @@ async function digestOf(path: string): Promise<string> {
   return digest.digest('base64')
 }
 
+/** A chunk is overwritten by the next one. */
 async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
   try {
-    yield* createReadStream(path, { highWaterMark: CHUNK_BYTES })
+    await using file = await open(path)
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES)
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
   } catch (cause) {
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause
     throw fileError(describeReadError(path, cause), cause)
   }
 }

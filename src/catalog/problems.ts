@@ -71,22 +71,26 @@ export function describeReadError(path: string, error: unknown): string {
   }
 }
 
-/**
- * The first mistake in a text that `JSON.parse` refused with `cause`. The position comes from a slower parser, because
- * `JSON.parse` gives one for some mistakes only.
- */
+/** The error for a text that `JSON.parse` refused with `cause`, which has a position for some mistakes only. */
 export function syntaxError(text: string, cause: unknown): CatalogError {
+  return new CatalogError([syntaxMistake(text) ?? { pointer: '', message: `is not JSON: ${cause}` }], {
+    cause,
+  })
+}
+
+/** The first mistake in a text that is not JSON, found by a slower parser than `JSON.parse`. */
+export function syntaxMistake(text: string): CatalogProblem | undefined {
   const mistakes: { code: SyntaxCode; at: number; line: number; character: number }[] = []
   visitJson(text, {
     onError: (code, at, _length, line, character) =>
       mistakes.push({ code: printParseErrorCode(code), at, line, character }),
   })
   const [first] = mistakes
-  if (first === undefined) return fileError(`is not JSON: ${cause}`, cause)
+  if (first === undefined) return undefined
   const offset = startOfWord(text, first.at)
   const message = `is not JSON: ${describeSyntax(text, offset, first.code)}`
   const column = first.character + 1 - (first.at - offset)
-  return new CatalogError([{ pointer: '', message, line: first.line + 1, column }], { cause })
+  return { pointer: '', message, line: first.line + 1, column }
 }
 
 type SyntaxCode = ReturnType<typeof printParseErrorCode>

@@ -36,11 +36,23 @@ export function shopWindowPage(
   return layout(shop, {
     title: page > 1 ? words.titleOfPage(formatCount(page, locale)) : words.title,
     body,
-    head: html`<link rel="canonical" href="${shop.publicUrl}${pagePath(page)}">`,
+    head: previewTags(shop, page, products),
     index: true,
     wide: true,
     query,
   })
+}
+
+/** Open Graph tags (ogp.me): links to the shop itself are shared in chats, too. */
+function previewTags(shop: Shop, page: number, products: ShopWindow['products']): string {
+  const url = shop.publicUrl + pagePath(page)
+  const image = products.find(({ images }) => images?.length)?.images?.[0]
+  return html`<link rel="canonical" href="${url}">
+<meta property="og:type" content="website">
+<meta property="og:site_name" content="${shop.name}">
+<meta property="og:title" content="${shop.name}">
+<meta property="og:url" content="${url}">
+!${image && html`<meta property="og:image" content="${image}">`}`
 }
 
 function productCard(

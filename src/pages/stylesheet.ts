@@ -134,6 +134,7 @@ input[type="number"] { width: 6.5rem; min-height: 3rem; padding: 0.5rem 0.75rem;
 .named > * + * { margin-block-start: 0.75rem; }
 .saved-cart { margin-block-end: 1.5rem; }
 .saved-cart .actions button.quiet { border: 0; padding: 0; background: none; font: inherit; color: var(--accent-ink); text-decoration: underline; cursor: pointer; }
+#similar + ul { margin-block-start: 0.5rem; padding-inline-start: 1.25rem; }
 .sold-out { color: var(--muted); font-weight: 600; }
 .waiting { visibility: hidden; animation: appear 1ms forwards; }
 @keyframes appear { to { visibility: visible; } }

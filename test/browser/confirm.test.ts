@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { sessionsOf } from '../checkout/clicks.ts'
+import { lastAsked, sessionsOf } from '../checkout/clicks.ts'
 import { REQUIRE_ALL } from '../reporter.ts'
 import { startService } from '../service.ts'
 import { HAS_CHROMIUM, launchChromium } from './chromium.ts'
@@ -9,6 +9,7 @@ import { HAS_CHROMIUM, launchChromium } from './chromium.ts'
 const PRODUCTS = [
   { sku: 'tee', name: 'Black T-shirt, M', amount: 2500 },
   { sku: 'print', name: 'Print', amount: 6500, confirm: true },
+  { sku: 'mug', name: 'Mug', amount: 1200, adjustable_quantity: { minimum: 2, maximum: 6 } },
 ]
 
 describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
@@ -96,9 +97,49 @@ describe.skipIf(!HAS_CHROMIUM && !REQUIRE_ALL)(
       await page.getByRole('button', { name: 'Check out' }).click()
       await page.waitForURL('**/checkout/*')
       expect(await page.textContent('main')).toContain('$50.00')
-      await page.goto(`${shop.url}/`)
+      // It is not paid yet.
+      await page.goto(`${shop.url}/products/tee`)
+      for (const width of [360, 1280]) {
+        await page.setViewportSize({ width, height: 800 })
+        const [selection, product] = await page
+          .locator('main > .card')
+          .evaluateAll((cards) =>
+            cards.map((card) => card.getBoundingClientRect()).map(({ top, bottom }) => ({ top, bottom })),
+          )
+        expect((product?.top ?? 0) - (selection?.bottom ?? 0)).toBeGreaterThanOrEqual(16)
+      }
+      await page.getByRole('button', { name: 'Remove' }).click()
+      expect(page.url()).toBe(`${shop.url}/products/tee`)
       expect(await page.textContent('main')).not.toContain('Your selection')
       expect(problems).toEqual([])
+    })
+
+    test('after too many attempts the button comes when the time is over, and leads to the same purchase', async () => {
+      const { shop, page } = await openTab({ RATE_LIMIT_MAX: '1', RATE_LIMIT_WINDOW: '2' })
+      await shop.get('/buy/mug')
+      await page.goto(`${shop.url}/buy/tee:3?utm_source=news`)
+      const button = page.getByRole('link', { name: 'Try again' })
+      expect(await button.isVisible()).toBe(false)
+      await button.waitFor({ state: 'visible' })
+      await button.click()
+      await page.waitForURL('**/checkout/*')
+      expect(lastAsked(shop)).toMatchObject({
+        line_items: [{ quantity: 3 }],
+        metadata: { utm_source: 'news' },
+      })
+    })
+
+    test('a quantity that cannot be sold is mended on the page', async () => {
+      const { shop, page, problems } = await openTab()
+      await page.goto(`${shop.url}/buy/mug?quantity=30&email=jane@example.com`)
+      expect(await page.getByRole('spinbutton').inputValue()).toBe('6')
+      await page.getByRole('button', { name: 'Buy' }).click()
+      await page.waitForURL('**/checkout/*')
+      expect(lastAsked(shop)).toMatchObject({
+        line_items: [{ quantity: 6 }],
+        customer_email: 'jane@example.com',
+      })
+      expect(problems.filter((problem) => !problem.includes('400'))).toEqual([])
     })
   },
 )

@@ -12,10 +12,12 @@ test('the demo takes the port, the catalog and the settings of the look', async 
     SUPPORT_EMAIL: 'help@shop.example',
     ACCENT_COLOR: '#aa0000',
     LOGO_URL: 'https://shop.example/logo.svg',
+    LEGAL_LINKS: 'Impressum=https://shop.example/impressum',
   }
   const { output } = runServer(env, await makeFolder(), resolve('src/demo.ts'))
   await expect.poll(output, { timeout: 30_000 }).toContain(`http://localhost:${port}/buy/tee-black-m`)
   const page = await (await fetch(`http://127.0.0.1:${port}/`)).text()
   expect(page).toContain('Käse und Söhne')
   expect(page).toContain('https://shop.example/logo.svg')
+  expect(page).toContain('https://shop.example/impressum')
 })

@@ -74,6 +74,33 @@ describe('every page', () => {
   })
 })
 
+describe('header and footer', () => {
+  const page = (shop: Partial<typeof SHOP>) =>
+    layout({ ...SHOP, ...shop }, { title: 'x', body: '<h1>x</h1>' })
+
+  test('show the name of the shop, or its logo, whose text is the name', () => {
+    expect(text(page({}))).toMatch(/Harbour Prints/)
+    const withLogo = page({ logoUrl: 'https://shop.example/logo.svg' })
+    const body = withLogo.slice(withLogo.indexOf('<body'))
+    expect(text(body)).not.toContain('Harbour Prints')
+    const [logo] = readTags(body).filter(({ name }) => name === 'img')
+    expect(logo?.attributes).toMatchObject({ src: 'https://shop.example/logo.svg', alt: 'Harbour Prints' })
+    expect(withLogo).toContain('<link rel="icon" href="https://shop.example/logo.svg">')
+  })
+
+  test('have the legal links in their order, on every page', () => {
+    const legalLinks = [
+      { label: 'Terms', url: 'https://shop.example/terms?a=1' },
+      { label: 'Privacy <&', url: 'https://shop.example/privacy' },
+    ]
+    const footer = page({ legalLinks }).split('<footer')[1] ?? ''
+    expect(urlsIn(footer).slice(0, 2)).toEqual(legalLinks.map(({ url }) => url))
+    expect(text(footer)).toContain('Privacy <&')
+    for (const [name, document] of PAGES)
+      expect([name, urlsIn(document)]).toEqual([name, expect.arrayContaining(['https://shop.example/a'])])
+  })
+})
+
 describe('the problem page', () => {
   test('it says that nothing was charged only where that is certain', () => {
     expect(text(problemPage(SHOP, { ...PROBLEM, notCharged: true }))).toContain(NOT_CHARGED)

@@ -1,15 +1,19 @@
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { lastAsked, sessionsOf } from '../checkout/clicks.ts'
-import { run } from '../commands/run-command.ts'
+import { run, runBeside } from '../commands/run-command.ts'
 import { readTags } from '../pages/markup.ts'
 import { startService } from '../service.ts'
 
 const GUIDE = readFileSync('docs/links.md', 'utf8')
-const SAMPLE = JSON.parse(readFileSync('catalog.json', 'utf8'))
+const [, ADDED = ''] = /```json\n(\{[\s\S]*?)```/.exec(GUIDE) ?? []
+/** The sample catalog with the product that the guide adds to it. */
+const SAMPLE = {
+  products: [...JSON.parse(readFileSync('catalog.json', 'utf8')).products, JSON.parse(ADDED)],
+}
 /** What the guide calls the shop. */
 const SHOP = 'https://buy.example.com'
 
@@ -66,17 +70,29 @@ test('every markup example of the guide leads to the shop', async () => {
 
 test('every command of the guide runs', async () => {
   expect(commands.length).toBeGreaterThan(6)
-  const env = {
-    CATALOG_PATH: resolve('catalog.json'),
-    PUBLIC_URL: SHOP,
-    LINK_SIGNING_SECRET: 'secret-of-the-guide',
-  }
   const folder = await mkdtemp(join(tmpdir(), 'buy-links-guide-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const CATALOG_PATH = join(folder, 'catalog.json')
+  await writeFile(CATALOG_PATH, JSON.stringify(SAMPLE))
+  const env = { CATALOG_PATH, PUBLIC_URL: SHOP, LINK_SIGNING_SECRET: 'secret-of-the-guide' }
   for (const command of commands) {
     const words = command.split(' ').map((word) => (/\.(?:svg|png)$/.test(word) ? join(folder, word) : word))
     const { code, stdout } = await run('link', words, { env })
     expect(`${command}: ${code}`).toBe(`${command}: 0`)
-    expect(stdout).toContain(`${SHOP}/buy/tee-black-m`)
+    expect(stdout).toMatch(/^[\s\S]*https:\/\/buy\.example\.com\/buy\/(?:tee-black-m|cap-blue)/)
+  }
+})
+
+test('every list of sales in the guide is printed', async () => {
+  const shop = await startService({ products: SAMPLE.products })
+  await shop.get('/buy/cap-blue')
+  const lists = [...GUIDE.matchAll(/^ {4}npm run orders(?: -- (.*))?$/gm)].map(([, words = '']) => words)
+  expect(lists.length).toBeGreaterThan(4)
+  for (const list of lists) {
+    const words = list
+      .split(' ')
+      .filter(Boolean)
+      .map((word) => (word.endsWith('.csv') ? join(shop.folder, word) : word))
+    expect(`${list}: ${(await runBeside(shop, 'orders', words)).code}`).toBe(`${list}: 0`)
   }
 })

@@ -4,7 +4,6 @@ import fs from 'node:fs'
 import fsPromises from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import perfHooks from 'node:perf_hooks'
-import { Readable } from 'node:stream'
 import timers from 'node:timers'
 import timersPromises from 'node:timers/promises'
 import { randomSource } from './random.ts'
@@ -258,19 +257,22 @@ export function installVirtualTime(): void {
   const noDelay = { enable() {}, disable() {}, reset() {}, mean: 0, max: 0, percentile: () => 0 }
   Object.assign(perfHooks, { monitorEventLoopDelay: () => noDelay })
   // Real reads end at moments that no seed decides.
-  const { readFileSync, statSync } = fs
+  const { readFileSync, statSync, openSync, readSync, closeSync } = fs
   Object.assign(fsPromises, {
+    open: async (path: string) => {
+      const file = openSync(path, 'r')
+      return {
+        read: async (into: Buffer, offset: number, length: number) => ({
+          bytesRead: readSync(file, into, offset, length, null),
+        }),
+        [Symbol.asyncDispose]: async () => closeSync(file),
+      }
+    },
     readFile: async (...args: Parameters<typeof readFileSync>) => readFileSync(...args),
     stat: async (path: string) => statSync(path),
   })
   const watchers = new Map<unknown, VirtualTimer>()
   Object.assign(fs, {
-    createReadStream: (path: string) =>
-      Readable.from(
-        (async function* () {
-          yield readFileSync(path)
-        })(),
-      ),
     watchFile: (path: string, { interval }: { interval: number }, listener: () => void) => {
       let seen = statSync(path).mtimeMs
       const look = () => {
