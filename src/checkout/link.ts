@@ -105,7 +105,7 @@ export function readRest(segment: string, pairs: readonly Pair[], catalog: Catal
   const asked =
     quantity.kind === 'given' ? quantity.value : quantity.kind === 'invalid' ? quantity.near : undefined
   return {
-    items: isPermalink(segment) ? items : items.map((item) => ({ ...item, quantity: asked })),
+    items: items.length > 1 ? items : items.map((item) => ({ ...item, quantity: item.quantity ?? asked })),
     /** The first sku that the catalog does not know. */
     unknown: unknownSku(segment, catalog),
     parameters,

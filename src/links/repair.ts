@@ -80,11 +80,13 @@ export function repairLink<Found>(
   { segment, pairs }: LinkText,
   find: (segment: string) => Found | undefined,
 ) {
+  const found = findWithoutTrailing(segment, find)
+  if (found !== undefined) return { found, parameters: readRepaired(pairs) }
   const { items, inSegment } = splitSegment(segment)
-  let found = findWithoutTrailing(segment, find)
-  const isCut = found === undefined && items !== segment
-  if (isCut) found = findWithoutTrailing(items, find)
-  return { found, parameters: readRepaired(isCut ? [...inSegment, ...pairs] : pairs) }
+  return {
+    found: items === segment ? undefined : findWithoutTrailing(items, find),
+    parameters: readRepaired([...inSegment, ...pairs]),
+  }
 }
 
 function findWithoutTrailing<Found>(segment: string, find: (segment: string) => Found | undefined) {
