@@ -6,6 +6,8 @@ import { availability, type Product } from './product.ts'
 const MIN_WORD_LENGTH = 3
 /** Bounds the time: in a catalog of a hundred thousand numbered skus, all of them are nearly alike. */
 const MAX_COMPARED = 500
+/** A sku that begins in the same way. With enough of them no others are looked for. */
+const GOOD_SCORE = 60
 /** One letter more, less or another: two of these, or one in a short sku, are a typing error. */
 const MAX_TYPING_ERRORS = 2
 
@@ -30,7 +32,9 @@ export function similarProducts(catalog: Catalog, text: string, now: Date, max: 
       const errors = typingErrors(withoutSeparators(sku), compact, most)
       if (errors <= most) return 90 - errors * 10
     }
-    if (compact.length >= MIN_WORD_LENGTH && (sku.startsWith(wanted) || wanted.startsWith(sku))) return 60
+    if (compact.length >= MIN_WORD_LENGTH && (sku.startsWith(wanted) || wanted.startsWith(sku))) {
+      return GOOD_SCORE
+    }
     const name = words.length === 0 ? '' : product.name.toLowerCase()
     return words.filter((word) => sku.includes(word) || name.includes(word)).length * 10
   }
@@ -43,6 +47,7 @@ export function similarProducts(catalog: Catalog, text: string, now: Date, max: 
     const at = best.findIndex((other) => other.score < score)
     best.splice(at < 0 ? best.length : at, 0, { product, score })
     best.length = Math.min(best.length, max)
+    if (best.length === max && best.every((one) => one.score >= GOOD_SCORE)) break
   }
   return best.map(({ product }) => product)
 }
