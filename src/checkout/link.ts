@@ -92,7 +92,7 @@ function tryParse(segment: string): LinkItems | undefined {
 }
 
 /**
- * What a link that cannot be sold says all the same, for the page that leads on: the known products that it names, with
+ * What a link that cannot be sold says all the same, for the error page: the known products that it names, with
  * their quantities where there are any, and its parameters, read as those of a link without a signature. Never throws.
  */
 export function readRest(segment: string, pairs: readonly Pair[], catalog: Catalog) {

@@ -11,8 +11,8 @@ import { bestLocale } from '../pages/money.ts'
 import { productPage } from '../pages/product.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
-import { formOf, leadOn, offerOf } from './lead-on.ts'
 import { type Link, readLink } from './link.ts'
+import { formOf, nextSteps, offerOf } from './next-steps.ts'
 import type { CheckoutService } from './open-checkout.ts'
 import { checkSalesLimits, type Order, orderSummaryOf, priceLink } from './price.ts'
 import { classifyRequest } from './visitor.ts'
@@ -45,12 +45,12 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     return reply.redirect(resolveContinueTo(continueTo, publicUrl) ?? `/${query && `?${query}`}`, 303)
   })
 
-  const waysOn: NonNullable<FastifyContextConfig['leadOn']> = (
+  const stepsFrom: NonNullable<FastifyContextConfig['nextSteps']> = (
     { params: { items = '' }, url, body, log },
     failure,
-  ) => leadOn({ segment: items, pairs: pairsOf({ url, body }), failure }, { ...options, log })
+  ) => nextSteps({ segment: items, pairs: pairsOf({ url, body }), failure }, { ...options, log })
   const buyRoute = {
-    config: { limit: 'checkout', buy: true, leadOn: waysOn },
+    config: { limit: 'checkout', buy: true, nextSteps: stepsFrom },
     exposeHeadRoute: false,
   } as const
 

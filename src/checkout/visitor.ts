@@ -55,7 +55,7 @@ const PREVIEW =
 
 /** Programs that check the links of mails, by the names that they give themselves. No browser has one of these in its own. */
 const MAIL_SCANNER =
-  /barracuda|proofpoint|mimecast|safelinks|googleimageproxy|yahoomailproxy|ciscosecureemail|ironport|\btmes\b|trendmicro|messagelabs|symantec|fortimail|sophos|fireeye|avanan|spamtitan|hornetsecurity|forcepoint|cloudmark|urlscan|virustotal/i
+  /barracuda|proofpoint|mimecast|safelinks|googleimageproxy|yahoomailproxy|ciscosecureemail|ironport|\btmes\b|trend ?micro|messagelabs|symantec|forti(?:mail|net|guard)|sophos|fireeye|avanan|spamtitan|hornetsecurity|forcepoint|cloudmark|mailmarshal|retarus|ironscales|clearswift|libraesva|urlscan|virustotal/i
 
 /** Decides by its headers who has sent a request. Forged headers harm only their sender. */
 export function classifyRequest(headers: IncomingHttpHeaders): Visitor {

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import type { Shop } from '../config.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { bestLocale } from '../pages/money.ts'
-import { type LeadOn, problemPage } from '../pages/problem.ts'
+import { type NextSteps, problemPage } from '../pages/problem.ts'
 import { errorText } from '../pages/text.ts'
 import { MAX_URL_LENGTH } from './server-options.ts'
 
@@ -17,8 +17,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** A buy link: its error pages say that nothing was charged, and offer to try again. */
     buy?: boolean
-    /** The ways on from the error page of this route. */
-    leadOn?: (request: AnyRequest, failure: AppError) => Promise<LeadOn | undefined>
+    /** What the error page of this route offers the buyer to do next. */
+    nextSteps?: (request: AnyRequest, failure: AppError) => Promise<NextSteps | undefined>
   }
 }
 
@@ -60,19 +60,22 @@ export const errorHandler = fp<{ shop: Shop }>(async (app, { shop }) => {
       notCharged,
       tryAgainUrl: notCharged || isRefused ? tryAgainUrl(request) : undefined,
       tryAgainWaits: isRefused,
-      leadOn: await waysOn(request, failure),
+      nextSteps: await stepsFrom(request, failure),
       locale: bestLocale(request.languages()),
     })
     return reply.type('text/html; charset=utf-8').send(page)
   })
 })
 
-/** An error page without them is better than none. */
-async function waysOn(request: AnyRequest, failure: AppError): Promise<LeadOn | undefined> {
+/** An error page without next steps is better than none. */
+async function stepsFrom(request: AnyRequest, failure: AppError): Promise<NextSteps | undefined> {
   try {
-    return await request.routeOptions.config.leadOn?.(request, failure)
+    return await request.routeOptions.config.nextSteps?.(request, failure)
   } catch (err) {
-    request.log.error({ event: 'page.lead-on.failed', err }, 'could not add the ways on to an error page')
+    request.log.error(
+      { event: 'page.next-steps.failed', err },
+      'could not add the next steps to an error page',
+    )
     return undefined
   }
 }

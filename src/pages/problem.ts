@@ -8,8 +8,8 @@ import { buyForm, type FormValues, type ProductOffer, type ShownProduct } from '
 import { waitClass } from './stylesheet.ts'
 import { text, waitingTime } from './text.ts'
 
-/** The ways on from an error page of a link. */
-export interface LeadOn {
+/** What the error page of a link offers to do next. */
+export interface NextSteps {
   /** What the link said, as a query without `?`, for all links of the page; empty where it said nothing. */
   query: string
   /** The product that the link names; with the form where it can be bought. */
@@ -35,16 +35,16 @@ interface Problem {
   /** Shows that nothing was charged; only where that is certain. */
   notCharged?: boolean
   retryAfterSeconds?: number
-  leadOn?: LeadOn
+  nextSteps?: NextSteps
   locale: string
 }
 
-const NOWHERE: LeadOn = { query: '', named: [], similar: [] }
+const NO_STEPS: NextSteps = { query: '', named: [], similar: [] }
 
 /** The error page. It never refreshes: each try could open a checkout. */
 export function problemPage(shop: Shop, problem: Problem): string {
   const { title, message, status, requestId, notCharged, retryAfterSeconds, locale } = problem
-  const { query, offer, cart, named, similar } = problem.leadOn ?? NOWHERE
+  const { query, offer, cart, named, similar } = problem.nextSteps ?? NO_STEPS
   const words = text.problem
   const contact = shop.supportEmail && mailtoUrl(shop.supportEmail, `${words.reference} ${requestId}`)
   const waits = problem.tryAgainWaits ? waitClass(retryAfterSeconds ?? 0) : ''
@@ -69,7 +69,7 @@ export function problemPage(shop: Shop, problem: Problem): string {
   return layout(shop, { title, body, query })
 }
 
-function offered({ product, form }: NonNullable<LeadOn['offer']>, query: string, locale: string): string {
+function offered({ product, form }: NonNullable<NextSteps['offer']>, query: string, locale: string): string {
   const { name, token, images, amount, currency } = product
   const [image] = images ?? []
   return html`<section class="named" aria-label="${name}">

@@ -5,8 +5,8 @@ import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify
 import Type from 'typebox'
 import type { LiveCatalog } from '../catalog/live-catalog.ts'
 import { availability, type Product } from '../catalog/product.ts'
-import { formOf, leadOn, offerOf, soldOutAmong } from '../checkout/lead-on.ts'
 import { findItems, readLink, readRest } from '../checkout/link.ts'
+import { formOf, nextSteps, offerOf, soldOutAmong } from '../checkout/next-steps.ts'
 import { orderSummaryOf, priceLink } from '../checkout/price.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
@@ -107,11 +107,11 @@ export const shopRoutes: FastifyPluginAsyncTypebox<ShopOptions> = async (
     )
   })
 
-  const waysOn: NonNullable<FastifyContextConfig['leadOn']> = (
+  const stepsFrom: NonNullable<FastifyContextConfig['nextSteps']> = (
     { params: { item = '' }, url, log },
     failure,
-  ) => leadOn({ segment: item, pairs: queryPairs(rawQuery(url)), failure }, { catalog, store, now, log })
-  const productRoute = { config: { leadOn: waysOn } } as const
+  ) => nextSteps({ segment: item, pairs: queryPairs(rawQuery(url)), failure }, { catalog, store, now, log })
+  const productRoute = { config: { nextSteps: stepsFrom } } as const
 
   app.get<{ Params: { item: string } }>('/products/:item', productRoute, async (request, reply) => {
     const { item } = request.params

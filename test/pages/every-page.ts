@@ -73,7 +73,7 @@ export function everyPage(words: string, url: string): Record<string, string> {
       status: 400,
       requestId: words,
       locale,
-      leadOn: {
+      nextSteps: {
         query: 'utm_source=a%20b',
         offer: { product, form: { quantity: 3, hiddenFields: [[words, words]] } },
         cart,

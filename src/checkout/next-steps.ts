@@ -5,7 +5,7 @@ import type { AppError, ErrorCode, Log } from '../errors.ts'
 import { encodeSku, formatPermalink } from '../links/cart.ts'
 import { saidBy, toQuery } from '../links/link-builder.ts'
 import type { Pair } from '../links/parameters.ts'
-import type { LeadOn } from '../pages/problem.ts'
+import type { NextSteps } from '../pages/problem.ts'
 import type { FormValues, ProductOffer } from '../pages/product.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
@@ -35,17 +35,17 @@ const CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...(['product-inactive', 'product-not-yet', 'product-ended', 'product-sold-out'] as const),
 ])
 
-/** The ways on from the error page of a link, with all that the link said; undefined where it leads nowhere. */
-export async function leadOn(
+/** What the error page of a link offers to do next, with all that the link said; undefined for errors of the shop. */
+export async function nextSteps(
   { segment, pairs, failure }: RefusedLink,
   { catalog: { current: catalog }, store, now, log }: Context,
-): Promise<LeadOn | undefined> {
+): Promise<NextSteps | undefined> {
   const { code, details } = failure
   if (!CODES.has(code)) return undefined
   const { items, unknown = '', parameters, isSigned } = readRest(segment, pairs, catalog)
   // Who made a signed link decides what it says: without its signature only the source of the click is left.
   const said = saidBy(isSigned ? { attribution: parameters.attribution } : parameters)
-  const lead: LeadOn = { query: toQuery(said), named: [], similar: [] }
+  const steps: NextSteps = { query: toQuery(said), named: [], similar: [] }
   const soldOut = await soldOutAmong(
     items.map(({ product }) => product),
     store,
@@ -57,15 +57,15 @@ export async function leadOn(
   const [first, ...others] = items
   const isBadQuantity = code === 'bad-quantity' || (code === 'malformed-link' && others.length === 0)
   if (isBadQuantity && first !== undefined && !isSigned && items.every(canBeBought)) {
-    if (others.length > 0) return { ...lead, cart: sellableCart(items, said) }
-    return { ...lead, offer: { product: offerOf(first.product), form: formOf(first, said) } }
+    if (others.length > 0) return { ...steps, cart: sellableCart(items, said) }
+    return { ...steps, offer: { product: offerOf(first.product), form: formOf(first, said) } }
   }
   const failed = items.find(({ product }) => code.startsWith('product-') && product.sku === details.sku)
   const text = failed ? `${failed.product.sku} ${failed.product.name}` : unknown
   const similar = similarProducts(catalog, text, now(), 2 * MAX_PRODUCTS)
   const similarSoldOut = await soldOutAmong(similar, store, log)
   return {
-    ...lead,
+    ...steps,
     offer: failed && { product: offerOf(failed.product) },
     named: items
       .filter((item) => item !== failed)
@@ -114,7 +114,7 @@ function sellableQuantity(product: Product, asked = Number.NaN): number {
   return Number.isNaN(asked) ? minimum : Math.min(Math.max(Math.round(asked), minimum), maximum)
 }
 
-function sellableCart(items: readonly NamedItem[], said: readonly Pair[]): NonNullable<LeadOn['cart']> {
+function sellableCart(items: readonly NamedItem[], said: readonly Pair[]): NonNullable<NextSteps['cart']> {
   const lines = items.map(({ product, quantity }) => ({
     product,
     quantity: sellableQuantity(product, quantity),
