@@ -15,6 +15,7 @@ import { sweepLease } from './orders/lease.ts'
 import { settleService } from './orders/settle.ts'
 import { sweepService } from './orders/sweep.ts'
 import { openStore } from './store/open-store.ts'
+import type { StoreOptions } from './store/store.ts'
 
 export interface ServicesOptions {
   log: Log
@@ -27,8 +28,8 @@ export interface ServicesOptions {
   dots?: Partial<Omit<DotsClientOptions, 'clock'>>
   /** Used instead of the file at CATALOG_PATH, by commands that also work without a valid file. */
   catalog?: Catalog
-  /** The database is not created where there is none, for commands that only read. */
-  databaseMustExist?: boolean
+  /** How the database is opened, by commands and tests. */
+  storeOptions?: Omit<StoreOptions, 'now'>
   /** Makes what takes the requests to Dots and to receivers instead of network connections, for the simulation. */
   dispatcher?: () => Dispatcher
 }
@@ -47,9 +48,8 @@ export async function openServices(config: Config, options: ServicesOptions) {
   const catalog = options.catalog
     ? fixedCatalog(options.catalog, log)
     : opened.adopt(await openCatalog(config.catalogPath, { log, now }), (live) => live.close())
-  const store = opened.adopt(
-    await openStore(config.databaseUrl, { now, mustExist: options.databaseMustExist }),
-    (one) => one.close(),
+  const store = opened.adopt(await openStore(config.databaseUrl, { ...options.storeOptions, now }), (one) =>
+    one.close(),
   )
   const dots = opened.adopt(
     dotsClient({

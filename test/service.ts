@@ -23,6 +23,11 @@ export const PRODUCTS = [
   { sku: 'lamp', name: 'Lamp', amount: 9900, active: false, inactive_message: 'Back in spring.' },
 ]
 
+/**
+ * A thread takes a third of a second to start from the sources. The suites of the store, and those that start the service
+ * as a process, have one.
+ */
+export const STORE = { withoutThread: true }
 /** The longest time that a timer takes. */
 const NEVER_MS = 2 ** 31 - 1
 
@@ -82,7 +87,14 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   }
   const lines: string[] = []
   const logDestination = { write: (line: string) => void lines.push(line) }
-  const { app, services } = await buildApp(env, { now, clock, pace, dots, logDestination })
+  const { app, services } = await buildApp(env, {
+    now,
+    clock,
+    pace,
+    dots,
+    logDestination,
+    storeOptions: STORE,
+  })
   await app.listen({ host: services.config.host, port })
   onTestFinished(async () => {
     await app.close()

@@ -131,8 +131,10 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     order: Order,
     status: 302 | 303,
   ): Promise<FastifyReply> {
+    const isNewBrowser = request.browserId === undefined
     const { checkoutId, url, isReused } = await checkout.open(order, {
       browserId: reply.ensureBrowserId(),
+      isNewBrowser,
       log: request.log,
     })
     Object.assign(request.logFields, { checkout: checkoutId, reused: isReused || undefined })

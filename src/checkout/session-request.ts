@@ -4,9 +4,13 @@ import { MAX_METADATA_KEYS } from '../metadata.ts'
 import { merchantMetadata, ownMetadata } from '../orders/session-metadata.ts'
 import type { Order, OrderLine } from './price.ts'
 
-/** The body of the create call, with documented fields only; and the merchant's part of its metadata. */
+/** The body of the create call, with documented fields only; and what else is known of the session. */
 export interface SessionRequest {
-  body: CreateSession
+  /** JSON of a {@link CreateSession}. */
+  body: string
+  /** Seconds. */
+  expiresIn: number
+  /** The merchant's part of its metadata. */
   merchantMetadata: Record<string, string>
 }
 
@@ -25,53 +29,54 @@ export function sessionRequest(
     parameters.metadata,
     parameters.attribution,
   )
+  const expires_in = Math.min(...lines.map(({ product }) => product.expires_in ?? expiresIn))
+  const fields: Omit<CreateSession, 'line_items'> = {
+    mode: 'payment',
+    success_url: `${publicUrl}/success?checkout=${checkoutId}`,
+    cancel_url: `${publicUrl}/cancel?checkout=${checkoutId}`,
+    expires_in,
+    metadata: { ...own, ...merchant },
+    customer_email: parameters.email,
+    client_reference_id: parameters.clientReferenceId,
+    customer_id: terms.customerId,
+    user_id: terms.userId,
+  }
   return {
-    body: {
-      line_items: lineItems(lines),
-      mode: 'payment',
-      success_url: `${publicUrl}/success?checkout=${checkoutId}`,
-      cancel_url: `${publicUrl}/cancel?checkout=${checkoutId}`,
-      expires_in: Math.min(...lines.map(({ product }) => product.expires_in ?? expiresIn)),
-      metadata: { ...own, ...merchant },
-      customer_email: parameters.email,
-      client_reference_id: parameters.clientReferenceId,
-      customer_id: terms.customerId,
-      user_id: terms.userId,
-    },
+    body: `{"line_items":[${lineItems(lines)}],${JSON.stringify(fields).slice(1)}`,
+    expiresIn: expires_in,
     merchantMetadata: merchant,
   }
 }
 
-type LineItem = CreateSession['line_items'][number]
+type PriceData = CreateSession['line_items'][number]['price_data']
 
 /**
- * The cart as Dots takes it, where no two lines may be equal: products that differ in nothing but their sku, which Dots
- * has no field for, become one line with the sum of their quantities.
+ * The cart as Dots takes it, in JSON. No two lines of it may be equal: products that differ in nothing but their sku, which
+ * Dots has no field for, become one line with the sum of their quantities.
  */
-function lineItems(lines: readonly OrderLine[]): LineItem[] {
-  if (lines.length === 1) return lines.map(lineItem)
-  const items = new Map<string, LineItem>()
+function lineItems(lines: readonly OrderLine[]): string {
+  const quantities = new Map<string, number>()
   for (const line of lines) {
-    const item = lineItem(line)
-    const key = JSON.stringify(item.price_data)
-    const equal = items.get(key)
-    if (equal === undefined) items.set(key, item)
-    else equal.quantity += item.quantity
+    const price = priceData(line)
+    quantities.set(price, (quantities.get(price) ?? 0) + line.quantity)
   }
-  return [...items.values()]
+  return [...quantities].map(([price, quantity]) => `{"price_data":${price},"quantity":${quantity}}`).join()
 }
 
-function lineItem({ product, quantity, amount }: OrderLine): LineItem {
-  return { price_data: { currency: product.currency, amount, product_data: productData(product) }, quantity }
+/** The JSON of products at their own price, which is the same for each click. */
+const catalogPrices = new WeakMap<Product, string>()
+
+function priceData({ product, amount }: OrderLine): string {
+  const known = amount === product.amount ? catalogPrices.get(product) : undefined
+  if (known !== undefined) return known
+  const price: PriceData = { currency: product.currency, amount, product_data: productData(product) }
+  const json = JSON.stringify(price)
+  if (amount === product.amount) catalogPrices.set(product, json)
+  return json
 }
 
 /** The keys of `metadata` in one order, so that equal products give equal texts. */
-function productData({
-  name,
-  description,
-  images,
-  metadata,
-}: Product): LineItem['price_data']['product_data'] {
+function productData({ name, description, images, metadata }: Product): PriceData['product_data'] {
   return {
     name,
     description,

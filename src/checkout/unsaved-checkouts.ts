@@ -34,12 +34,16 @@ export function unsavedCheckouts({ max = MAX_CHECKOUTS, keepAfterExpiryMs = KEEP
       setTimeout(() => byId.delete(id), keepMs).unref()
     },
 
+    /** Stores those of this browser now, so that its second click finds them. @throws StoreError */
+    async saveOf(browserId: string, store: Pick<Store, 'checkouts'>): Promise<void> {
+      for (const [id, { checkout }] of byId) if (checkout.browserId === browserId) await this.save(id, store)
+    },
+
     /** Stores this checkout now, and returns its row; undefined if nothing of it is unsaved. @throws StoreError */
     async save(id: string, { checkouts }: Pick<Store, 'checkouts'>): Promise<Checkout | undefined> {
       const unsaved = byId.get(id)
       if (unsaved === undefined) return undefined
-      await checkouts.recordRestored(unsaved.checkout, unsaved.createdAt)
-      await checkouts.recordOpen(id, unsaved.session)
+      await checkouts.recordOpened(unsaved.checkout, unsaved.session, unsaved.createdAt)
       byId.delete(id)
       return checkouts.find(id)
     },

@@ -68,12 +68,31 @@ export function classifyRequest(headers: IncomingHttpHeaders): Visitor {
 /** `Sec-Fetch-Dest` of a page that a person sees, also in a frame (fetch.spec.whatwg.org, destination). */
 const DOCUMENTS = new Set(['document', 'frame', 'iframe', 'fencedframe'])
 
+const PURPOSE_HEADERS = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz']
+
 function isPrefetch(headers: IncomingHttpHeaders): boolean {
-  const purposes = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'].map((name) => String(headers[name] ?? ''))
-  return purposes.some((purpose) => /\b(?:prefetch|prerender|preview)\b/i.test(purpose))
+  return PURPOSE_HEADERS.some((name) => {
+    const purpose = headers[name]
+    return purpose !== undefined && /\b(?:prefetch|prerender|preview)\b/i.test(String(purpose))
+  })
 }
 
+/** What was found out about user agents: most buyers share a few hundred, and there are hundreds of patterns. */
+const knownAgents = new Map<string, boolean>()
+const MAX_KNOWN_AGENTS = 1_000
+const MAX_KNOWN_LENGTH = 500
+
 function isPreviewAgent(agent: string): boolean {
+  const known = knownAgents.get(agent)
+  if (known !== undefined) return known
+  const isPreview = matchesPreview(agent)
+  if (agent.length > MAX_KNOWN_LENGTH) return isPreview
+  if (knownAgents.size >= MAX_KNOWN_AGENTS) knownAgents.clear()
+  knownAgents.set(agent, isPreview)
+  return isPreview
+}
+
+function matchesPreview(agent: string): boolean {
   if (PREVIEW.test(agent) || MAIL_SCANNER.test(agent)) return true
   const program = withoutAddition(agent)
   return !TOOL.test(program) && isKnownBot(program)

@@ -5,7 +5,7 @@ import { openServices, type ServicesOptions } from '../services.ts'
 import { type Io, inBrackets } from './command.ts'
 
 /**
- * The services of a command, which runs no jobs, for `await using`. With `databaseMustExist` a missing database is an
+ * The services of a command, which runs no jobs, for `await using`. With `mustExist` a missing database is an
  * error instead of a new one. @throws StoreError
  */
 export async function openForCommand(
@@ -13,10 +13,16 @@ export async function openForCommand(
   io: Io,
   {
     catalog = new Catalog([]),
-    ...options
-  }: Pick<ServicesOptions, 'catalog' | 'databaseMustExist' | 'pace'> = {},
+    mustExist,
+    pace,
+  }: Pick<ServicesOptions, 'catalog' | 'pace'> & { mustExist?: boolean } = {},
 ) {
-  const services = await openServices(config, { log: sentenceLog(io), catalog, ...options })
+  const services = await openServices(config, {
+    log: sentenceLog(io),
+    catalog,
+    pace,
+    storeOptions: { mustExist, withoutThread: true },
+  })
   return { ...services, [Symbol.asyncDispose]: services.close }
 }
 

@@ -80,7 +80,7 @@ export const main = command(USAGE, async (argv, io) => {
   if (resendId !== undefined && config.fulfillment === undefined) {
     throw new UsageError('FULFILLMENT_URL is not set: orders are not announced.')
   }
-  await using services = await openForCommand(config, io, { databaseMustExist: true })
+  await using services = await openForCommand(config, io, { mustExist: true })
   const { store } = services
   const print = json ? printJson : csv ? printCsv : printTable
   if (resendId !== undefined) await resend(store, resendId, io)

@@ -33,7 +33,7 @@ export const main = command(USAGE, async (argv, io) => {
   await using services = await openForCommand(config, io, {
     catalog: await catalogOrNone(config.catalogPath, io),
     pace: { callsPerMinute: CALLS_PER_MINUTE },
-    databaseMustExist: true,
+    mustExist: true,
   })
   const { lease, backfill, events } = services
   const range = { since: since.toISOString(), startedAt: new Date().toISOString() }

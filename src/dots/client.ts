@@ -70,7 +70,7 @@ export function dotsClient(options: DotsClientOptions) {
     request: WireRequest,
   ): Promise<WireResponse> => {
     try {
-      const response = await guard.call(purpose, deadlineMs, (signal) => wire.send(request, signal))
+      const response = await guard.call(purpose, deadlineMs, (call) => wire.send(request, call))
       access.accept(kind)
       return response
     } catch (error) {
@@ -156,12 +156,14 @@ export function dotsClient(options: DotsClientOptions) {
     getCheckoutSession,
 
     /**
-     * Creates a checkout session. `checkoutUrl` has passed `checkUrl`; nothing else in the response is required.
+     * Creates a checkout session; `request` may be its JSON. `checkoutUrl` has passed `checkUrl`; nothing else in the response is required.
      *
      * @throws AppError `dots-…`; its `sessionMayExist` tells whether Dots may have created a session all the same.
      */
-    async createCheckoutSession(request: CreateSession): Promise<{ session: Session; checkoutUrl: URL }> {
-      const body = JSON.stringify(request)
+    async createCheckoutSession(
+      request: CreateSession | string,
+    ): Promise<{ session: Session; checkoutUrl: URL }> {
+      const body = typeof request === 'string' ? request : JSON.stringify(request)
       const wireRequest = { path: SESSIONS, body, namesSession: false, maxBytes: MAX_SESSION_BYTES }
       const response = await call('create', 'click', deadlines.click, wireRequest)
       const session = parseSession(response.json)

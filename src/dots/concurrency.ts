@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts'
+import type { Call } from './call.ts'
 
 /**
  * What a call is for. Clicks come first. Buyers who return have a share of their own. Background work has a small one,
@@ -45,18 +46,17 @@ export function concurrencyLimiter(max: number, clock: () => number) {
     }
   }
 
-  const wait = (purpose: Purpose, signal: AbortSignal): Promise<void> => {
+  const wait = (purpose: Purpose, call: Call): Promise<void> => {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const queue = queues[purpose]
-    const leave = () => {
+    const assign = () => {
+      call.onAbort = undefined
+      resolve()
+    }
+    call.onAbort = () => {
       queue.splice(queue.indexOf(assign), 1)
       reject(new AppError('dots-queue-full'))
     }
-    const assign = () => {
-      signal.removeEventListener('abort', leave)
-      resolve()
-    }
-    signal.addEventListener('abort', leave, { once: true })
     queue.push(assign)
     return promise
   }
@@ -66,19 +66,19 @@ export function concurrencyLimiter(max: number, clock: () => number) {
     waiting: () => queues.click.length + queues.return.length + queues.background.length,
 
     /**
-     * Takes a slot and returns the function that gives it back. Waits for one until `signal` is aborted, but not at all
+     * Takes a slot and returns the function that gives it back. Waits for one until `call` is aborted, but not at all
      * where the wait is expected to take longer than `timeoutMs`.
      *
      * @throws AppError `dots-queue-full`
      */
-    async acquire(purpose: Purpose, timeoutMs: number, signal: AbortSignal): Promise<() => void> {
-      if (signal.aborted) throw new AppError('dots-queue-full')
+    async acquire(purpose: Purpose, timeoutMs: number, call: Call): Promise<() => void> {
+      if (call.reason !== undefined) throw new AppError('dots-queue-full')
       if (hasSlot(purpose)) {
         inFlight[purpose] += 1
       } else {
         const position = queues[purpose].length + 1
         if ((position / limits[purpose]) * averageMs > timeoutMs) throw new AppError('dots-queue-full')
-        await wait(purpose, signal)
+        await wait(purpose, call)
       }
       const startedAt = clock()
       let isReleased = false

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError, isDotsError, type Log } from '../errors.ts'
 import { circuitBreaker } from './breaker.ts'
+import { Call, callsUnderWay } from './call.ts'
 import { concurrencyLimiter, PURPOSES, type Purpose, perPurpose } from './concurrency.ts'
 import { retryBudget } from './retry-budget.ts'
 
@@ -28,6 +28,7 @@ export interface GuardOptions {
 export function callGuard(options: GuardOptions) {
   const { maxInFlight, log, clock = () => performance.now(), random = Math.random } = options
   const limiter = concurrencyLimiter(maxInFlight, clock)
+  const underWay = callsUnderWay()
   const lanes = perPurpose((purpose) => ({
     breaker: circuitBreaker(clock, (state, before) => {
       // An outage is reported once, when it begins and when it is over, and not with every probe.
@@ -36,7 +37,7 @@ export function callGuard(options: GuardOptions) {
     }),
     budget: retryBudget(clock),
     /** Calls in flight and in the queue. */
-    calls: new Set<AbortController>(),
+    calls: new Set<Call>(),
     isAborted: false,
     pausedUntil: 0,
   }))
@@ -68,34 +69,29 @@ export function callGuard(options: GuardOptions) {
 
     /**
      * Makes a call, and once more where that may help and the deadline and the retry budget allow it. `attempt` has to
-     * end when its signal is aborted.
+     * end when its call is aborted.
      *
      * @throws AppError `dots-…`: what `attempt` throws, or why there was no attempt.
      */
-    async call<T>(
-      purpose: Purpose,
-      deadlineMs: number,
-      attempt: (signal: AbortSignal) => Promise<T>,
-    ): Promise<T> {
+    async call<T>(purpose: Purpose, deadlineMs: number, attempt: (call: Call) => Promise<T>): Promise<T> {
       const lane = lanes[purpose]
       const deadline = clock() + deadlineMs
-      const controller = new AbortController()
-      const { signal } = controller
-      const timer = setTimeout(() => controller.abort(new DOMException('', 'TimeoutError')), deadlineMs)
-      lane.calls.add(controller)
-      if (lane.isAborted) controller.abort()
+      const call = new Call(deadlineMs)
+      underWay.add(call)
+      lane.calls.add(call)
+      if (lane.isAborted) call.abort()
 
       const once = async (isRetry: boolean): Promise<T> => {
         // A call that would be rejected anyway is rejected at once, not after the wait for a slot.
         checkPause(purpose)
         lane.breaker.check()
-        const release = await limiter.acquire(purpose, deadline - clock(), signal)
+        const release = await limiter.acquire(purpose, deadline - clock(), call)
         try {
           checkPause(purpose)
           const report = lane.breaker.enter()
           if (!isRetry) lane.budget.recordCall()
           try {
-            const result = await attempt(signal)
+            const result = await attempt(call)
             report('succeeded')
             return result
           } catch (error) {
@@ -111,23 +107,35 @@ export function callGuard(options: GuardOptions) {
       try {
         return await once(false)
       } catch (error) {
-        if (!isDotsError(error) || !error.kind.retry || signal.aborted) throw error
+        if (!isDotsError(error) || !error.kind.retry || call.reason !== undefined) throw error
         const delayMs = MIN_RETRY_DELAY_MS + RETRY_SPREAD_MS * random() + pauseMsOf(error)
         if (clock() + delayMs + MIN_RETRY_MS > deadline) throw error
         // If this failure has opened the breaker, the caller gets this error: it says more than `dots-breaker-open`.
         if (lane.breaker.secondsToWait() > 0 || !lane.budget.take()) throw error
-        // When the signal ends the delay, it also ends the attempt that follows.
-        await sleep(delayMs, undefined, { signal }).catch(() => undefined)
+        // Where the call is aborted meanwhile, the attempt that follows ends at once.
+        await delay(delayMs, call)
         return await once(true).catch((again: unknown) => {
           if (isDotsError(again)) again.sessionMayExist ||= error.sessionMayExist
           throw again
         })
       } finally {
-        clearTimeout(timer)
-        lane.calls.delete(controller)
+        underWay.delete(call)
+        lane.calls.delete(call)
       }
     },
   }
+}
+
+function delay(ms: number, call: Call): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      call.onAbort = undefined
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    call.onAbort = end
+  })
 }
 
 /** What a failed call says about the health of Dots. */

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { faultOf, type OutgoingProxy, outgoingDispatcher } from '../dispatcher.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
+import type { Call } from './call.ts'
 import { errorCode } from './messages.ts'
 
 const CONNECT_MS = 2_000
@@ -11,7 +13,13 @@ const KEEP_ALIVE_MS = 30_000
 /** Upper bound of a pause that Dots can ask for. */
 const MAX_RETRY_AFTER_SECONDS = 120
 
-type RawResponse = Dispatcher.ResponseData
+/** A response; of a body that is longer than allowed only the beginning. */
+interface RawResponse {
+  statusCode: number
+  headers: IncomingHttpHeaders
+  bytes: Buffer
+  isWhole: boolean
+}
 
 export interface WireOptions {
   /** Base of the API, such as `https://api.dots.dev/api`. */
@@ -73,25 +81,22 @@ export function apiWire(options: WireOptions) {
 
   return {
     /** @throws AppError `dots-…` for everything but a 2xx status with JSON. */
-    async send(request: WireRequest, signal: AbortSignal): Promise<WireResponse> {
+    async send(request: WireRequest, call: Call): Promise<WireResponse> {
       const { path, body, maxBytes } = request
+      const options: Dispatcher.DispatchOptions = {
+        origin,
+        method: body === undefined ? 'GET' : 'POST',
+        path: basePath + path,
+        headers: body === undefined ? getHeaders : postHeaders,
+        body,
+      }
       let response: RawResponse
-      let bytes: Buffer
-      let isWhole: boolean
       try {
-        response = await dispatcher.request({
-          origin,
-          method: body === undefined ? 'GET' : 'POST',
-          path: basePath + path,
-          headers: body === undefined ? getHeaders : postHeaders,
-          body,
-          signal,
-        })
-        ;({ bytes, isWhole } = await readBody(response.body, maxBytes))
+        response = await receive(dispatcher, options, maxBytes, call)
       } catch (error) {
         throw transportError(error)
       }
-      const { statusCode: status, headers } = response
+      const { statusCode: status, headers, bytes, isWhole } = response
       const json = isWhole ? parseJson(header(headers, 'content-type'), bytes) : undefined
       // The status decides, even where a proxy has wrapped the error in a page that is too long to read.
       if (status < 200 || status > 299) throw statusError(request, response, json, now())
@@ -156,20 +161,61 @@ export function parseRetryAfter(value: string | undefined, now: Date): number | 
   return seconds > 0 ? Math.min(seconds, MAX_RETRY_AFTER_SECONDS) : undefined
 }
 
-/** The body; where it is longer than `maxBytes`, only its beginning, and the rest of it is not read. */
-async function readBody(
-  body: RawResponse['body'],
+/**
+ * Sends a request and receives its response, without the stream and the promises of undici's `request`. Where the body is
+ * longer than `maxBytes`, only its beginning is read. Rejects at once when `call` is aborted.
+ */
+function receive(
+  dispatcher: Dispatcher,
+  options: Dispatcher.DispatchOptions,
   maxBytes: number,
-): Promise<{ bytes: Buffer; isWhole: boolean }> {
+  call: Call,
+): Promise<RawResponse> {
+  const { promise, resolve, reject } = Promise.withResolvers<RawResponse>()
+  if (call.reason !== undefined) {
+    reject(call.reason)
+    return promise
+  }
+  let request: Dispatcher.DispatchController | undefined
+  let statusCode = 0
+  let headers: IncomingHttpHeaders = {}
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of body) {
-    const part: Buffer = chunk
-    size += part.length
-    chunks.push(part)
-    if (size > maxBytes) break
+  call.onAbort = (reason) => {
+    reject(reason)
+    request?.abort(reason)
   }
-  return { bytes: Buffer.concat(chunks), isWhole: size <= maxBytes }
+  const end = (isWhole: boolean) => {
+    call.onAbort = undefined
+    const [first, ...more] = chunks
+    const bytes = first !== undefined && more.length === 0 ? first : Buffer.concat(chunks)
+    resolve({ statusCode, headers, bytes, isWhole })
+  }
+  dispatcher.dispatch(options, {
+    onRequestStart(controller) {
+      request = controller
+      // It was aborted while it waited for a connection.
+      if (call.reason !== undefined) controller.abort(call.reason)
+    },
+    onResponseStart(_controller, status, given) {
+      // Only the last one counts: a 1xx may come before.
+      statusCode = status
+      headers = given
+    },
+    onResponseData(controller, chunk) {
+      size += chunk.length
+      chunks.push(chunk)
+      if (size <= maxBytes) return
+      end(false)
+      controller.abort(new Error('the response is too long'))
+    },
+    onResponseEnd: () => end(true),
+    onResponseError(_controller, error) {
+      call.onAbort = undefined
+      reject(error)
+    },
+  })
+  return promise
 }
 
 function parseJson(contentType: string | undefined, bytes: Buffer): unknown {

@@ -1,5 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
-import cookie from '@fastify/cookie'
+import { hash, randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 
@@ -18,7 +17,6 @@ declare module 'fastify' {
 const COOKIE_SECONDS = 10_800
 /** 128 random bits, base64url. */
 const COOKIE_BYTES = 16
-const COOKIE_VALUE = /^[A-Za-z0-9_-]{22}$/
 
 /**
  * The service's only cookie: a random value, so that a second click finds the checkout of the first. It says nothing by
@@ -27,28 +25,25 @@ const COOKIE_VALUE = /^[A-Za-z0-9_-]{22}$/
 export const browserIds = fp<{ https: boolean }>(async (app, { https }) => {
   // With this prefix browsers keep the cookie to this host and to https (RFC 6265bis, 4.1.3.2).
   const name = https ? '__Host-buyer' : 'buyer'
-  const cookieOf = ({ cookies }: FastifyRequest) => COOKIE_VALUE.exec(cookies[name] ?? '')?.[0]
-  const hash = (value: string) => createHash('sha256').update(value).digest('base64url')
+  const pattern = new RegExp(`(?:^|;)\\s*${name}=([A-Za-z0-9_-]{22})\\s*(?:;|$)`)
+  const attributes = `Max-Age=${COOKIE_SECONDS}; Path=/; HttpOnly;${https ? ' Secure;' : ''} SameSite=Lax`
+  const cookieOf = ({ headers }: FastifyRequest) =>
+    headers.cookie === undefined ? undefined : pattern.exec(headers.cookie)?.[1]
+  const idOf = (value: string) => hash('sha256', value, 'base64url')
 
-  await app.register(cookie)
   app.decorateRequest('browserId', undefined)
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const value = cookieOf(request)
-    if (value !== undefined) request.browserId = hash(value)
+    if (value !== undefined) request.browserId = idOf(value)
+    done()
   })
   app.decorateReply('ensureBrowserId', function (this: FastifyReply) {
     const { request } = this
-    const value = cookieOf(request) ?? randomBytes(COOKIE_BYTES).toString('base64url')
     // A second call for the same request gives the same id.
-    request.cookies[name] = value
-    request.browserId ??= hash(value)
-    this.setCookie(name, value, {
-      path: '/',
-      httpOnly: true,
-      secure: https,
-      sameSite: 'lax',
-      maxAge: COOKIE_SECONDS,
-    })
+    if (request.browserId !== undefined && this.hasHeader('set-cookie')) return request.browserId
+    const value = cookieOf(request) ?? randomBytes(COOKIE_BYTES).toString('base64url')
+    request.browserId ??= idOf(value)
+    this.header('set-cookie', `${name}=${value}; ${attributes}`)
     return request.browserId
   })
 })

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { compile } from '@fastify/proxy-addr'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { commaList } from '../settings.ts'
 
@@ -16,11 +17,14 @@ const WITH_PORT_OR_BRACKETS = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/
  */
 export const clientIps = fp<{ trustsProxy: (ip: string) => boolean }>(async (app, { trustsProxy }) => {
   let isTold = false
-  app.addHook('onRequest', async ({ raw, log }) => {
-    const { headers, socket } = raw
-    const header = headers['x-forwarded-for']
-    if (header === undefined) return
-    headers['x-forwarded-for'] = onlyAddresses(String(header))
+  app.addHook('onRequest', (request, _reply, done) => {
+    const header = request.raw.headers['x-forwarded-for']
+    if (header !== undefined) read(request, String(header))
+    done()
+  })
+
+  function read({ raw: { headers, socket }, log }: FastifyRequest, header: string): void {
+    headers['x-forwarded-for'] = onlyAddresses(header)
     const peer = socket.remoteAddress
     if (isTold || peer === undefined || trustsProxy(peer) || !isPrivate(peer, 0)) return
     isTold = true
@@ -28,7 +32,7 @@ export const clientIps = fp<{ trustsProxy: (ip: string) => boolean }>(async (app
       { event: 'config.trust-proxy.missing' },
       `TRUST_PROXY does not name the proxy that sends X-Forwarded-For, so all its visitors share one rate limit: set TRUST_PROXY=${peer.replace(/^::ffff:/, '')}`,
     )
-  })
+  }
 })
 
 function onlyAddresses(header: string): string | undefined {

@@ -79,19 +79,20 @@ async function limitRates(app: FastifyInstance, options: LimitsOptions['rateLimi
     return count(this, 'browse')
   })
   app.decorateRequest('refusal', undefined)
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const limit = limitOf(request)
-    if (limit !== 'checkout' && limit !== 'browse') return
-    try {
-      await count(request, limit)
-    } catch (error) {
-      if (!hasCode(error, 'too-many-attempts') || !isBuyForm(request)) throw error
-      request.refusal = error
-    }
+    if (limit !== 'checkout' && limit !== 'browse') return done()
+    count(request, limit).then(
+      () => done(),
+      (error: unknown) => {
+        if (hasCode(error, 'too-many-attempts') && isBuyForm(request)) {
+          request.refusal = error
+          done()
+        } else done(error as Error)
+      },
+    )
   })
-  app.addHook('preValidation', async ({ refusal }) => {
-    if (refusal !== undefined) throw refusal
-  })
+  app.addHook('preValidation', ({ refusal }, _reply, done) => done(refusal))
 }
 
 /** Its page offers the same purchase again, so the form has to be read before it is refused. */

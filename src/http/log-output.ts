@@ -7,6 +7,11 @@ const STDOUT = 1
 const MAX_WAIT_MS = 200
 const WAIT_STEP_MS = 10
 const EMPTY = Buffer.alloc(0)
+/** Lines wait so long, or until so many characters have come together: one write for many of them. */
+const MAX_DELAY_MS = 100
+const MAX_CHARACTERS = 16 * 1024
+/** Lines of level `error` and `fatal` are written at once. */
+const URGENT = /^\{"level":[56]0/
 
 /** Where the lines of the log go. */
 export interface LogOutput extends DestinationStream {
@@ -17,17 +22,24 @@ export interface LogOutput extends DestinationStream {
 /** stdout: as it is, or readable where it is a terminal. */
 export async function stdoutLog(): Promise<LogOutput> {
   // Not `process.stdout.isTTY`, whose first use makes writes to a full pipe fail instead of wait.
-  if (!isatty(STDOUT)) return lineOutput(STDOUT)
+  if (!isatty(STDOUT)) {
+    const output = lineOutput(STDOUT)
+    process.once('exit', output.flush)
+    return output
+  }
   // It takes 20 ms to load, which a start without a terminal can save.
   const { default: pretty } = await import('pino-pretty')
   return pretty({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss' })
 }
 
 /**
- * Writes each line at once. Never throws: lines that cannot be written (disk full, file limit, I/O error) are dropped, and
+ * Writes lines, many at a time, within a tenth of a second; `flush` writes them now. Never throws: lines that cannot be written (disk full, file limit, I/O error) are dropped, and
  * the first line afterwards says how many. When nobody reads a pipe any more (EPIPE), it stops.
  */
-export function lineOutput(fd: number): LogOutput {
+export function lineOutput(fd: number): LogOutput & { flush: () => void } {
+  let lines: string[] = []
+  let characters = 0
+  let timer: NodeJS.Timeout | undefined
   let isRead = true
   let dropped = 0
   /** What is left of a line whose beginning has been written, and the size of the file at that time. */
@@ -36,14 +48,46 @@ export function lineOutput(fd: number): LogOutput {
 
   return {
     get droppedLines() {
+      flush()
       return isRead ? dropped : 0
     },
     write(line) {
-      if (!isRead) return
-      if (rest.length > 0) finishLine()
-      if (rest.length === 0 && dropped > 0 && begin(Buffer.from(droppedLine(dropped)))) dropped = 0
-      if (rest.length > 0 || dropped > 0 || !begin(Buffer.from(line))) dropped += 1
+      lines.push(line)
+      characters += line.length
+      if (characters > MAX_CHARACTERS || URGENT.test(line)) flush()
+      else timer ??= setTimeout(flush, MAX_DELAY_MS).unref()
     },
+    flush,
+  }
+
+  function flush(): void {
+    clearTimeout(timer)
+    timer = undefined
+    const waiting = lines
+    lines = []
+    characters = 0
+    if (!isRead || waiting.length === 0) return
+    // The usual case. Where it fails, `written` says with which line to go on.
+    const isWell = rest.length === 0 && dropped === 0
+    let written = isWell ? put(Buffer.from(waiting.join(''))) : 0
+    for (const text of waiting) {
+      const line = Buffer.from(text)
+      if (written >= line.length) {
+        written -= line.length
+      } else {
+        if (isWell && dropped === 0 && rest.length === 0) {
+          if (written > 0) keepRest(line, written)
+          else dropped += 1
+        } else writeLine(line)
+        written = 0
+      }
+    }
+  }
+
+  function writeLine(line: Buffer): void {
+    if (rest.length > 0) finishLine()
+    if (rest.length === 0 && dropped > 0 && begin(Buffer.from(droppedLine(dropped)))) dropped = 0
+    if (rest.length > 0 || dropped > 0 || !begin(line)) dropped += 1
   }
 
   function finishLine(): void {

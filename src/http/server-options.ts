@@ -9,7 +9,7 @@ import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { AppError } from '../errors.ts'
-import { newRequestId, RequestLog } from './logging.ts'
+import { newRequestId, RequestLog, requestLog } from './logging.ts'
 
 /** The UCP permalink standard asks for at least 2,048 characters; no link that a mail tool makes is four times that. */
 export const MAX_URL_LENGTH = 8_192
@@ -59,6 +59,7 @@ export function serverOptions({ log, trustsProxy }: ServerOptions) {
     loggerInstance: log,
     logController: new RequestLog({ requestIdLogLabel: 'requestId' }),
     genReqId: newRequestId,
+    childLoggerFactory: requestLog,
     trustProxy: trustsProxy,
     rewriteUrl: normalizeUrl,
     // At each start Ajv would compile JSON Schema's meta-schema to check our few schemas: a third of the start's CPU time.
@@ -91,14 +92,14 @@ function httpServer(handler: RequestListener): Server {
 export const requestChecks = fp(async (app) => {
   // An unknown `Expect` header is ignored, as RFC 9110 (10.1.1) allows: Node's own 417 would come without our headers.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response))
-  app.addHook('onRequest', async ({ url, is404 }, reply) => {
-    if (url.length > MAX_URL_LENGTH) throw new AppError('url-too-long')
-    if (url === MALFORMED_URL) throw new AppError('malformed-url')
+  app.addHook('onRequest', ({ url, is404 }, reply, done) => {
+    if (url.length > MAX_URL_LENGTH) return done(new AppError('url-too-long'))
+    if (url === MALFORMED_URL) return done(new AppError('malformed-url'))
     // Here and not in the not-found handler, which runs after the body is read: that may fail with another error.
     const methods = is404 ? app.allowedMethods(url) : []
-    if (methods.length === 0) return
+    if (methods.length === 0) return done()
     reply.header('allow', methods.join(', '))
-    throw new AppError('method-not-allowed')
+    done(new AppError('method-not-allowed'))
   })
   // `links` reads queries and forms by one set of rules, which need to see what was given twice.
   const form = 'application/x-www-form-urlencoded'

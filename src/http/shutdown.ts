@@ -28,8 +28,9 @@ export const draining = fp(async (app) => {
   app.addHook('preClose', async () => {
     app.draining = true
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (app.draining) reply.header('connection', 'close')
+    done()
   })
 })
 

@@ -112,22 +112,28 @@ export function deliveryService(options: DeliveriesOptions) {
     }
   }
 
-  /** Sends what is due while there are free slots; true if none is left. */
+  /** Sends what is due while there are free slots; true if more may be due. */
   async function fill(lane: Lane): Promise<boolean> {
     const { free, kind } = lane
     if (free === 0) return true
     const due = await store.outbox.claimDue(free, later(CLAIM_MS), kind)
     const rows = await store.checkouts.findMany(due.map(({ checkoutId }) => checkoutId))
     const checkouts = new Map(rows.map((checkout) => [checkout.id, checkout]))
+    let sent = 0
     for (const announcement of due) {
       const { id } = announcement
       const pausedMs = kind === 'retry' ? (pausedUntil.get(id) ?? 0) - clock() : 0
       const earlyMs = underWay.has(id) ? CLAIM_MS : pausedMs
       // A clock that jumped ends a claim before its attempt, and so does the clock of another process. It is no attempt.
-      if (earlyMs > EARLY_MS) await store.outbox.postpone(announcement, later(earlyMs))
-      else send(announcement, checkouts.get(announcement.checkoutId), lane)
+      if (earlyMs > EARLY_MS) {
+        await store.outbox.postpone(announcement, later(earlyMs))
+      } else {
+        send(announcement, checkouts.get(announcement.checkoutId), lane)
+        sent += 1
+      }
     }
-    return lane.free === 0
+    // Slots may have been freed meanwhile.
+    return sent === free
   }
 
   function send(announcement: Announcement, checkout: Checkout | undefined, lane: Lane): void {

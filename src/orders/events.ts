@@ -3,7 +3,7 @@ import { isDotsError, type Log } from '../errors.ts'
 import { type Checkout, itemsOf } from '../store/checkout.ts'
 import type { PendingEvent } from '../store/events.ts'
 import type { Store } from '../store/open-store.ts'
-import { MAX_ROWS } from '../store/rows.ts'
+import { MAX_ROWS } from '../store/store.ts'
 import { isNotCalled, nextTurn } from './loop.ts'
 import type { Settle } from './settle.ts'
 

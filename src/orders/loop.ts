@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { hasCode, type Log, loggedCause } from '../errors.ts'
-import { MAX_ROWS } from '../store/rows.ts'
+import { MAX_ROWS } from '../store/store.ts'
 
 /** Varies the interval, so that replicas which were started together do not run at the same moments. */
 const JITTER = 0.2

@@ -1,11 +1,24 @@
+import { randomUUID } from 'node:crypto'
 import type { Session } from '../dots/messages.ts'
 import { hasCode } from '../errors.ts'
 import { type Cart, formatPermalink, parseItems } from '../links/cart.ts'
 import { isOwnMetadataKey, MAX_METADATA_KEYS, MAX_METADATA_VALUE_LENGTH } from '../metadata.ts'
 
-/** The id of a checkout as the service makes it: a random UUID (RFC 9562, version 4), in lower case. */
-export const CHECKOUT_ID_PATTERN = '[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}'
+/**
+ * The id of a checkout: {@link newCheckoutId}, or a random UUID (RFC 9562, version 4) of an older version, both in lower
+ * case.
+ */
+export const CHECKOUT_ID_PATTERN =
+  '(?:[0-9a-f]{44}|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})'
 const CHECKOUT_ID = new RegExp(`^${CHECKOUT_ID_PATTERN}$`)
+
+/**
+ * A new id: 12 hexadecimal digits of milliseconds, so that rows lie in the order of time and each new one is appended, and
+ * the 32 of a random UUID. Who knows an id sees its order, so its 122 random bits must not be guessed.
+ */
+export function newCheckoutId(at: Date): string {
+  return at.getTime().toString(16).padStart(12, '0') + randomUUID().replaceAll('-', '')
+}
 
 /** What the service itself writes into a session, so that a lost store can be rebuilt from Dots' list. */
 export interface OwnMetadata {

@@ -2,7 +2,8 @@ import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSy
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { FILE_MODE, isMissing } from './database-file.ts'
-import { asStoreError, checkTables, explained, missing } from './sqlite.ts'
+import { checkTables } from './sqlite.ts'
+import { asStoreError, explained, missing } from './sqlite-errors.ts'
 import { StoreError } from './store.ts'
 
 /** Only the start of another process keeps readers out, and for milliseconds. */

@@ -6,7 +6,7 @@ import {
   COMPLETED,
   readAnnouncementStatus,
 } from './outbox.ts'
-import { contains, count } from './rows.ts'
+import { contains, count, prepared } from './rows.ts'
 import type { SavedCartsTable } from './saved-carts.ts'
 
 export type CheckoutTables = {
@@ -35,6 +35,10 @@ export interface ListedCheckout {
   announcement: AnnouncementStatus | undefined
 }
 
+export const byId = prepared((db: Kysely<CheckoutTables>, id: string) =>
+  db.selectFrom('checkouts').selectAll().where('id', '=', id),
+)
+
 /** The queries that only read. Times are ISO 8601. */
 export function checkoutLookups(db: Kysely<CheckoutTables>) {
   const checkouts = db.selectFrom('checkouts').selectAll('checkouts')
@@ -42,8 +46,8 @@ export function checkoutLookups(db: Kysely<CheckoutTables>) {
 
   return {
     async find(id: string): Promise<Checkout | undefined> {
-      const row = await checkouts.where('id', '=', id).executeTakeFirst()
-      return row && readCheckout(row)
+      const { rows } = await byId(db, id)
+      return rows[0] && readCheckout(rows[0])
     },
 
     async findMany(ids: readonly string[]): Promise<Checkout[]> {

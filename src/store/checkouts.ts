@@ -1,4 +1,4 @@
-import { type Kysely, type RawBuilder, sql, type Updateable } from 'kysely'
+import { type Kysely, sql, type Updateable } from 'kysely'
 import {
   type Checkout,
   type CheckoutFlag,
@@ -10,9 +10,9 @@ import {
   type PurchaseKey,
   readCheckout,
 } from './checkout.ts'
-import { type CheckoutTables, checkoutLookups } from './checkout-lookups.ts'
+import { byId, type CheckoutTables, checkoutLookups } from './checkout-lookups.ts'
 import type { Announcement } from './outbox.ts'
-import { contains, toRow } from './rows.ts'
+import { contains, prepared, preparedFor, toRow } from './rows.ts'
 import { boughtAs } from './saved-carts.ts'
 import { unsettledCheckouts } from './unsettled-checkouts.ts'
 
@@ -41,8 +41,72 @@ type CompletionOutcome =
 const REUSABLE_MS = 15 * 60_000
 /** More than the clocks of two processes differ: a row from further ahead was written under a wrong clock. */
 const MAX_AHEAD_MS = 60_000
-/** Longer than a click takes; a row that is still `creating` after that was left by a process that died. */
-export const CREATING_TIMEOUT_MS = 10_000
+/** What is known of a click, and of which browser and purchase it is. */
+type Click = NewCheckout & Partial<PurchaseKey>
+
+/** Inserts of these columns; a row with the same id stays. */
+const unlessKnown = preparedFor<CheckoutTables>((columns) => (_db, ...values) => {
+  return sql`insert into checkouts (${sql.raw(columns)}) values (${sql.join(values)}) on conflict (id) do nothing`
+})
+/** Inserts of these columns; a row with the same id is replaced, unless it is complete or expired. */
+const replaceUnlessEnded = preparedFor<CheckoutTables>((columns) => (_db, ...values) => {
+  const changes = columns.split(',').map((column) => `${column} = excluded.${column}`)
+  return sql`insert into checkouts (${sql.raw(columns)}) values (${sql.join(values)})
+    on conflict (id) do update set ${sql.raw(changes.join())}
+    where checkouts.state in ('creating', 'open', 'unknown', 'failed')`
+})
+/** Updates of these columns, for a checkout in one of these states. */
+const moved = preparedFor<CheckoutTables>((key) => (_db, id, ...values) => {
+  const [columns = '', states = '', withoutSession] = key.split(' ')
+  const changes = columns.split(',').map((column, index) => sql`${sql.ref(column)} = ${values[index]}`)
+  const from = states.split(',').map((state) => `'${state}'`)
+  return sql`update checkouts set ${sql.join(changes)} where id = ${id} and state in (${sql.raw(from.join())})
+    ${sql.raw(withoutSession ? 'and session_id is null' : '')}`
+})
+const reusable = prepared(
+  (
+    db: Kysely<CheckoutTables>,
+    browserId: string,
+    purchaseHash: string,
+    after: string,
+    before: string,
+    at: string,
+  ) =>
+    db
+      .selectFrom('checkouts')
+      .selectAll()
+      .where('browser_id', '=', browserId)
+      .where('purchase_hash', '=', purchaseHash)
+      .where('created_at', '>', after)
+      .where('created_at', '<', before)
+      .where('state', '=', 'open')
+      .where('reusable_until', '>', at)
+      .orderBy('created_at', 'desc')
+      .limit(1),
+)
+const sold = prepared((db: Kysely<CheckoutTables>, sku: string, checkout_id: string, quantity: number) =>
+  db
+    .insertInto('sales')
+    .values({ sku, checkout_id, quantity })
+    .onConflict((conflict) => conflict.columns(['sku', 'checkout_id']).doNothing()),
+)
+const boughtCart = prepared((db: Kysely<CheckoutTables>, browserId: string, bought: string) =>
+  db.deleteFrom('saved_carts').where('browser_id', '=', browserId).where('bought_as', '=', bought),
+)
+
+/** Never a row of a buyer's. */
+const PROOF: NewCheckout = {
+  id: 'proof',
+  items: [{ sku: 'proof', name: 'proof', quantity: 1, amount: 1 }],
+  amountTotal: 1,
+  currency: 'usd',
+  link: '/',
+  linkId: null,
+  linkUses: null,
+  clientReferenceId: null,
+  customerEmail: null,
+  metadata: {},
+}
 
 /** The checkouts. Each transition is one conditional update, so of two callers at the same time only one makes it. */
 export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
@@ -51,52 +115,53 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     ...unsettledCheckouts(db, now),
 
     /**
-     * Writes the row of a click in state `creating`, before Dots is called. Where the browser has a live checkout for
-     * the same purchase (of the last 15 minutes, and open with time left to pay, or just being created), nothing is
-     * written and that one is returned. Two clicks at the same moment write one row. Without a key the row is always written.
+     * The live checkout that a browser has for a purchase: of the last 15 minutes, and open with time left to pay. The
+     * newest, where there are several.
      */
-    async reserve(checkout: NewCheckout, key?: PurchaseKey): Promise<Checkout | undefined> {
-      if (key === undefined) {
-        await insert(checkout, {}, sql`where true`)
-        return undefined
-      }
+    async findReusable({ browserId, purchaseHash }: PurchaseKey): Promise<Checkout | undefined> {
       const at = now()
       const ago = (ms: number) => new Date(at.getTime() - ms).toISOString()
-      const live = db
-        .selectFrom('checkouts')
-        .where('browser_id', '=', key.browserId)
-        .where('purchase_hash', '=', key.purchaseHash)
-        .where('created_at', '>', ago(REUSABLE_MS))
-        .where('created_at', '<', ago(-MAX_AHEAD_MS))
-        .where(
-          sql<boolean>`(state = 'open' and reusable_until > ${at.toISOString()}
-            or state = 'creating' and created_at > ${ago(CREATING_TIMEOUT_MS)})`,
-        )
-      for (;;) {
-        if (await insert(checkout, key, sql`where not exists ${live.select('id')}`)) return undefined
-        const found = await live.selectAll().orderBy('created_at', 'desc').limit(1).executeTakeFirst()
-        // Paid or ended between the two statements: nothing is live any more.
-        if (found !== undefined) return readCheckout(found)
-      }
+      const times = [ago(REUSABLE_MS), ago(-MAX_AHEAD_MS), at.toISOString()] as const
+      const { rows } = await reusable(db, browserId, purchaseHash, ...times)
+      return rows[0] && readCheckout(rows[0])
     },
+
+    /**
+     * Writes the row of a click, with the session that its buyer is sent to: the one write of a click. A row that a backfill
+     * has restored in the meantime is replaced, unless it has ended: only the click knows which session the buyer sees.
+     * `createdAt` is ISO 8601.
+     */
+    recordOpened: (checkout: Click, session: OpenedSession, createdAt: string): Promise<boolean> =>
+      insert({ ...checkout, createdAt }, openedRow(session, now()), replaceUnlessEnded),
+
+    /**
+     * Writes the row of a click that got no session: `failed`, or `unknown` where Dots may have created one all the same, so
+     * that the sweep looks for it. What a backfill has restored in the meantime stays. `reason` is an error code,
+     * `createdAt` ISO 8601.
+     */
+    recordUnopened: (
+      checkout: Click,
+      { state, reason }: { state: 'failed' | 'unknown'; reason: string },
+      createdAt: string,
+    ): Promise<boolean> => insert({ ...checkout, createdAt }, { state, failure: reason }, unlessKnown),
 
     /**
      * Writes a checkout that the database has lost, as `creating` at `createdAt` (ISO 8601); false where it exists.
      * `isHeld`: it may have been announced before, so its announcement is to be held.
      */
-    recordRestored: (
-      checkout: NewCheckout & Partial<PurchaseKey>,
-      createdAt: string,
-      isHeld = false,
-    ): Promise<boolean> =>
-      insert(checkout, { createdAt, isHeld }, sql`where true on conflict (id) do nothing`),
+    recordRestored: (checkout: Click, createdAt: string, isHeld = false): Promise<boolean> =>
+      insert({ ...checkout, createdAt, isHeld }, { state: 'creating' }, unlessKnown),
 
-    /**
-     * Anything but `complete` and `expired` becomes `open` with the session that the buyer was sent to. A session that
-     * a backfill has recorded in the meantime is overwritten: only the click knows which one the buyer sees.
-     */
-    recordOpen: (id: string, session: OpenedSession) =>
-      move(db, id, ['creating', 'open', 'unknown', 'failed'], openedRow(session, now())),
+    /** Writes a row as a click does and removes it. Throws where the database cannot take it. */
+    async proveWrite(): Promise<void> {
+      const at = now().toISOString()
+      await insert(
+        { ...PROOF, createdAt: at },
+        openedRow({ sessionId: PROOF.id, expiresAt: at }, now()),
+        unlessKnown,
+      )
+      await db.deleteFrom('checkouts').where('id', '=', PROOF.id).execute()
+    },
 
     /** `creating | unknown | failed → open` with the session that was found; an open row without a session id gets it, too. */
     async recordFound(id: string, session: OpenedSession): Promise<RecordOutcome> {
@@ -104,14 +169,6 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
       const outcome = await move(db, id, ['creating', 'unknown', 'failed'], change)
       return outcome === 'superseded' ? move(db, id, ['open'], change, { withoutSession: true }) : outcome
     },
-
-    /** `creating | unknown → failed`: no session exists. `reason` is an error code. */
-    recordFailed: (id: string, reason: string) =>
-      move(db, id, ['creating', 'unknown'], { state: 'failed', failure: reason }),
-
-    /** `creating → unknown`: a session may exist at Dots, the sweep will find out. `reason` is an error code. */
-    recordUnknown: (id: string, reason: string) =>
-      move(db, id, ['creating'], { state: 'unknown', failure: reason }),
 
     /** `creating | open | unknown → expired`. */
     recordExpiry: (id: string) => move(db, id, ['creating', 'open', 'unknown'], { state: 'expired' }),
@@ -137,19 +194,16 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     },
   }
 
-  /** Writes a checkout under a condition, as SQL after its values; false where it was not written. */
+  /** Writes a row; false where one with its id has kept it from being written. */
   async function insert(
-    checkout: NewCheckout,
-    more: Partial<PurchaseKey & Pick<Checkout, 'createdAt' | 'isHeld'>>,
-    condition: RawBuilder<unknown>,
+    record: Click & Partial<Pick<Checkout, 'createdAt' | 'isHeld'>>,
+    more: Updateable<CheckoutsTable>,
+    statement: typeof unlessKnown,
   ): Promise<boolean> {
-    const at = now().toISOString()
-    const row = toRow({ ...checkout, state: 'creating', createdAt: at, updatedAt: at, ...more })
-    const columns = sql.raw(row.map(([column]) => column).join())
-    const values = sql.join(row.map(([, value]) => value))
-    const { rows } = await sql`
-      insert into checkouts (${columns}) select ${values} ${condition} returning id`.execute(db)
-    return rows.length > 0
+    const row = [...toRow({ ...record, updatedAt: now().toISOString() }), ...Object.entries(more)]
+    const key = row.map(([column]) => column).join()
+    const { numAffectedRows } = await statement(key)(db, ...row.map(([, value]) => value))
+    return numAffectedRows === 1n
   }
 
   async function move(
@@ -159,16 +213,14 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     change: Updateable<CheckoutsTable>,
     { withoutSession = false } = {},
   ): Promise<RecordOutcome> {
-    const { numUpdatedRows } = await on
-      .updateTable('checkouts')
-      .set({ ...change, updated_at: now().toISOString() })
-      .where('id', '=', id)
-      .where('state', 'in', from)
-      .$if(withoutSession, (update) => update.where('session_id', 'is', null))
-      .executeTakeFirst()
-    if (numUpdatedRows > 0n) return 'recorded'
-    const row = await on.selectFrom('checkouts').select('id').where('id', '=', id).executeTakeFirst()
-    return row === undefined ? 'unknown-checkout' : 'superseded'
+    const row = Object.entries({ ...change, updated_at: now().toISOString() })
+      // What is undefined stays as it is.
+      .filter(([, value]) => value !== undefined)
+    const key = `${row.map(([column]) => column)} ${from}${withoutSession ? ' without-session' : ''}`
+    const { numAffectedRows } = await moved(key)(on, id, ...row.map(([, value]) => value))
+    if (numAffectedRows === 1n) return 'recorded'
+    const { rows } = await byId(on, id)
+    return rows.length === 0 ? 'unknown-checkout' : 'superseded'
   }
 
   async function complete(
@@ -191,11 +243,7 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     const checkout = await find(id)
     const oversold: string[] = []
     for (const { sku, quantity } of checkout?.items ?? []) {
-      await on
-        .insertInto('sales')
-        .values({ sku, checkout_id: id, quantity })
-        .onConflict((conflict) => conflict.columns(['sku', 'checkout_id']).doNothing())
-        .execute()
+      await sold(on, sku, id, quantity)
       const limit = salesLimits.get(sku)
       if (limit !== undefined && (await countSales(sku, limit + 1)) > limit) oversold.push(sku)
     }
@@ -227,11 +275,7 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
 
   async function removeBoughtCart(on: Kysely<CheckoutTables>, checkout?: Checkout): Promise<void> {
     if (checkout === undefined || checkout.browserId === null) return
-    await on
-      .deleteFrom('saved_carts')
-      .where('browser_id', '=', checkout.browserId)
-      .where('bought_as', '=', boughtAs(checkout.items))
-      .execute()
+    await boughtCart(on, checkout.browserId, boughtAs(checkout.items))
   }
 
   /** The signed link, if it has more sales than it allows. A restored row does not say how many; another of its rows may. */

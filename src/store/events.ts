@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import Type, { type Static } from 'typebox'
-import { claim, deleteSome, MAX_ROWS, type Row, rowReader } from './rows.ts'
+import { claim, deleteSome, prepared, type Row, rowReader } from './rows.ts'
+import { MAX_ROWS } from './store.ts'
 
 /** A webhook event that is not processed yet. */
 const PendingEventSchema = Type.Object({
@@ -23,6 +24,20 @@ const readEvent = rowReader(PendingEventSchema)
 /** Longer than an event waits for its next attempt, which is an hour. */
 const MAX_PAUSE_MS = 2 * 3_600_000
 
+const received = prepared(
+  (
+    db: Kysely<{ events: EventsTable }>,
+    id: string,
+    candidate_ids: string,
+    next_attempt_at: string,
+    received_at: string,
+  ) =>
+    db
+      .insertInto('events')
+      .values({ id, candidate_ids, state: 'pending', attempts: 1, next_attempt_at, received_at })
+      .onConflict((conflict) => conflict.column('id').doNothing()),
+)
+
 /** Webhook events. Their ids are stored, so that a second delivery changes nothing. Times are ISO 8601. */
 export function eventQueries(db: Kysely<{ events: EventsTable }>, now: () => Date) {
   return {
@@ -31,20 +46,9 @@ export function eventQueries(db: Kysely<{ events: EventsTable }>, now: () => Dat
      * `seen`: an event with this id was recorded before, and is not claimed.
      */
     async record(id: string, candidateIds: readonly string[], claimedUntil: string): Promise<'new' | 'seen'> {
-      const inserted = await db
-        .insertInto('events')
-        .values({
-          id,
-          candidate_ids: JSON.stringify(candidateIds),
-          state: 'pending',
-          attempts: 1,
-          next_attempt_at: claimedUntil,
-          received_at: now().toISOString(),
-        })
-        .onConflict((conflict) => conflict.column('id').doNothing())
-        .returning('id')
-        .executeTakeFirst()
-      return inserted === undefined ? 'seen' : 'new'
+      const ids = JSON.stringify(candidateIds)
+      const { numAffectedRows } = await received(db, id, ids, claimedUntil, now().toISOString())
+      return numAffectedRows === 1n ? 'new' : 'seen'
     },
 
     /** Takes events that are due, so that no other process takes them before `until`. */

@@ -1,16 +1,8 @@
 import { resolve } from 'node:path'
-import type { Kysely } from 'kysely'
-import type { CheckoutTables } from './checkout-lookups.ts'
-import { checkoutQueries } from './checkouts.ts'
-import { type EventsTable, eventQueries } from './events.ts'
-import { type LeasesTable, leaseQueries } from './leases.ts'
-import { outboxQueries } from './outbox.ts'
-import { type SavedCartsTable, savedCartQueries } from './saved-carts.ts'
-import { openSqlite } from './sqlite.ts'
-import { inSteps, type StoreOptions } from './store.ts'
-
-/** Text ids, integer cents, ISO times, JSON as text: the same for every database. */
-type Tables = CheckoutTables & { events: EventsTable; leases: LeasesTable; saved_carts: SavedCartsTable }
+import { type Opened, PING, type QueryNames, type RunSteps, stepQueue } from './steps.ts'
+import { StoreError, type StoreOptions } from './store.ts'
+import type { TableQueries } from './tables.ts'
+import { openInThread } from './thread.ts'
 
 /** The path that a database URL names: an absolute one, or `:memory:`. */
 export function databasePath(databaseUrl: string): string {
@@ -19,60 +11,96 @@ export function databasePath(databaseUrl: string): string {
 }
 
 /**
- * Opens the store that a database URL names: `sqlite:PATH`, or `sqlite::memory:`. Its methods are atomic, and throw
- * StoreError and nothing else.
+ * Queries that may read much. They have a thread and a connection of their own, started at first use, so that nothing else
+ * waits for them.
+ */
+const READS_MUCH: Partial<Record<string, readonly string[]>> = {
+  checkouts: ['list', 'countSales', 'soldOut', 'countLinkSales'],
+  events: ['named'],
+} satisfies { [Table in keyof TableQueries]?: readonly (keyof TableQueries[Table])[] }
+
+interface Database extends Opened {
+  run: RunSteps
+  close: () => Promise<void>
+}
+
+/**
+ * Opens the store that a database URL names: `sqlite:PATH`, or `sqlite::memory:`. Its methods are atomic, resolve when
+ * what they have written is on the disk, and throw StoreError and nothing else.
  *
  * @throws StoreError when it cannot be opened.
  */
-export async function openStore(
-  databaseUrl: string,
-  { now = () => new Date(), mustExist }: StoreOptions = {},
-) {
+export async function openStore(databaseUrl: string, options: StoreOptions = {}) {
+  const { now = () => new Date(), mustExist = false, withoutThread = false, threadFile } = options
   const path = databasePath(databaseUrl)
-  const { step, createdAt, ping, ...database } = await openSqlite(path, {
-    now,
-    mustExist,
-    proveClick: (one) => proveClick(one.$extendTables<CheckoutTables>(), now),
-  })
-  const db = database.db.$extendTables<Tables>()
-  return {
-    checkouts: inSteps(checkoutQueries(db, now), step),
-    events: inSteps(eventQueries(db, now), step),
-    outbox: inSteps(outboxQueries(db, now), step),
-    leases: inSteps(leaseQueries(db, now), step),
-    savedCarts: inSteps(savedCartQueries(db, now), step),
-    /** When this database was created (ISO 8601): older sessions belong to an earlier database. */
-    createdAt,
-    ping,
-    close: () => db.destroy(),
+  const open = withoutThread ? openHere : openInThread
+  const database: Database = await open({ path, mustExist }, now, threadFile)
+  const steps = stepQueue(database.run)
+  const isShared = path !== ':memory:' && !withoutThread
+  let reader: Promise<{ database: Database; steps: ReturnType<typeof stepQueue> }> | undefined
+  let isClosed = false
+
+  async function openReader() {
+    const opened = await openInThread({ path, mustExist: true, readOnly: true }, now, threadFile)
+    return { database: opened, steps: stepQueue(opened.run) }
   }
-}
 
-/** Never a row of a buyer's: it is written and removed in one commit. */
-const PROOF_ID = 'proof'
+  async function call(table: string, query: string, parameters: readonly unknown[]): Promise<unknown> {
+    if (isClosed) throw new StoreError('DATABASE_CLOSED')
+    const step = { table, query, parameters, at: now().getTime() }
+    if (!isShared || READS_MUCH[table]?.includes(query) !== true) return steps.call(step)
+    reader ??= openReader()
+    // One that could not be opened is opened again by the next query.
+    reader.catch(() => {
+      reader = undefined
+    })
+    return (await reader).steps.call(step)
+  }
 
-async function proveClick(db: Kysely<CheckoutTables>, now: () => Date): Promise<void> {
-  await db.transaction().execute(async (transaction) => {
-    const checkouts = checkoutQueries(transaction, now)
-    await checkouts.recordRestored(
-      {
-        id: PROOF_ID,
-        items: [{ sku: PROOF_ID, name: PROOF_ID, quantity: 1, amount: 1 }],
-        amountTotal: 1,
-        currency: 'usd',
-        link: '/',
-        linkId: null,
-        linkUses: null,
-        clientReferenceId: null,
-        customerEmail: null,
-        metadata: {},
-      },
-      now().toISOString(),
-    )
-    await checkouts.recordOpen(PROOF_ID, { sessionId: PROOF_ID, expiresAt: now().toISOString() })
-    await transaction.deleteFrom('checkouts').where('id', '=', PROOF_ID).execute()
-  })
+  return {
+    ...facade(database.queries, call),
+    /** When this database was created (ISO 8601): older sessions belong to an earlier database. */
+    createdAt: database.createdAt,
+    /**
+     * Resolves when the database can be read, and a click could be written within the last seconds: it writes one every
+     * ten seconds, however often it is called. A lock that another process holds for a moment does not fail it.
+     *
+     * @throws StoreError
+     */
+    ping: async (): Promise<void> => void (await call(PING.table, PING.query, [])),
+    /** Waits for the steps that were asked for, and closes the database. */
+    async close(): Promise<void> {
+      if (isClosed) return
+      isClosed = true
+      const read = await reader?.catch(() => undefined)
+      for (const one of [{ database, steps }, read]) {
+        await one?.steps.drain()
+        await one?.database.close()
+      }
+    },
+  }
 }
 
 /** An open store. */
 export type Store = Awaited<ReturnType<typeof openStore>>
+
+async function openHere(options: { path: string; mustExist: boolean }, now: () => Date): Promise<Database> {
+  const { openSqlite } = await import('./sqlite.ts')
+  const { close, ...database } = await openSqlite({ ...options, at: now().getTime() })
+  return { ...database, close: async () => close() }
+}
+
+type Send = (table: string, query: string, parameters: readonly unknown[]) => Promise<unknown>
+
+/** The queries of each table, as functions that send their name and arguments. */
+function facade(names: QueryNames, send: Send): TableQueries {
+  const tables = Object.entries(names).map(([table, queries]) => {
+    const functions = queries.map((query) => [
+      query,
+      (...parameters: unknown[]) => send(table, query, parameters),
+    ])
+    return [table, Object.fromEntries(functions)] as const
+  })
+  // The names are those of the very queries that run in the end.
+  return Object.fromEntries(tables) as unknown as TableQueries
+}

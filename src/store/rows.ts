@@ -1,6 +1,15 @@
-import { type Expression, type Kysely, type RawBuilder, sql } from 'kysely'
+import {
+  type CompiledQuery,
+  type Expression,
+  type Kysely,
+  type QueryExecutorProvider,
+  type QueryResult,
+  type RawBuilder,
+  sql,
+} from 'kysely'
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
+import { MAX_ROWS } from './store.ts'
 
 type Snake<Name extends string> = Name extends `${infer First}${infer Rest}`
   ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${Snake<Rest>}`
@@ -15,13 +24,65 @@ export type Row<Item> = {
       : string
 }
 
-const columnOf = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+const columns = new Map<string, string>()
+
+function columnOf(field: string): string {
+  let column = columns.get(field)
+  if (column === undefined) {
+    column = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    columns.set(field, column)
+  }
+  return column
+}
+
+/** Stands for an argument while a query is compiled. */
+class Argument {
+  readonly index: number
+  constructor(index: number) {
+    this.index = index
+  }
+}
+
+interface Compilable<Row> {
+  compile(db: QueryExecutorProvider): CompiledQuery<Row>
+}
 
 /**
- * Most rows that one step reads or changes, where there may be any number. The event loop stands still during a step, and
- * steps of several jobs may come together; so many take a few milliseconds.
+ * A query that is compiled once, for the steps of clicks, returns, webhooks and the sweep. `build` may only pass its
+ * arguments on as values; it does not see them. The query runs on the database, or the transaction, of each call.
  */
-export const MAX_ROWS = 200
+export function prepared<Tables, Arguments extends unknown[], Row>(
+  build: (db: Kysely<Tables>, ...values: Arguments) => Compilable<Row>,
+) {
+  /** For each kind of database. */
+  const compiled = new WeakMap<object, CompiledQuery<Row>>()
+  return (db: Kysely<Tables>, ...values: Arguments): Promise<QueryResult<Row>> => {
+    const { adapter } = db.getExecutor()
+    let query = compiled.get(adapter)
+    if (query === undefined) {
+      const marks = values.map((_value, index) => new Argument(index)) as unknown as Arguments
+      query = build(db, ...marks).compile(db)
+      compiled.set(adapter, query)
+    }
+    const parameters = query.parameters.map((one) => (one instanceof Argument ? values[one.index] : one))
+    return db.executeQuery({ ...query, parameters })
+  }
+}
+
+/** {@link prepared} queries that differ by a key, made when they are first needed. */
+export function preparedFor<Tables>(
+  build: (key: string) => (db: Kysely<Tables>, ...values: unknown[]) => Compilable<unknown>,
+) {
+  const queries = new Map<string, ReturnType<typeof prepared<Tables, unknown[], unknown>>>()
+  return (key: string) => {
+    let query = queries.get(key)
+    if (query === undefined) {
+      query = prepared(build(key))
+      queries.set(key, query)
+    }
+    return query
+  }
+}
 
 /** The columns and values of a record. */
 export function toRow(record: Readonly<Record<string, unknown>>): [column: string, value: unknown][] {

@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { type Checkout, type CheckoutsTable, readCheckout } from './checkout.ts'
-import { MAX_ROWS } from './rows.ts'
+import { prepared } from './rows.ts'
+import { MAX_ROWS } from './store.ts'
 
 /** Which open checkouts are to be checked. Times are ISO 8601. */
 interface Overdue {
@@ -17,6 +18,15 @@ export interface OverdueCheckout extends Checkout {
   /** ISO 8601. */
   lastCheckedAt: string | null
 }
+
+const checked = prepared(
+  (
+    db: Kysely<{ checkouts: CheckoutsTable }>,
+    id: string,
+    check_failures: number,
+    last_checked_at: string | null,
+  ) => db.updateTable('checkouts').set({ last_checked_at, check_failures }).where('id', '=', id),
+)
 
 /** The queries of the sweep: checkouts whose outcome is not recorded yet. Changes of many rows make {@link MAX_ROWS} at most. */
 export function unsettledCheckouts(db: Kysely<{ checkouts: CheckoutsTable }>, now: () => Date) {
@@ -85,11 +95,7 @@ export function unsettledCheckouts(db: Kysely<{ checkouts: CheckoutsTable }>, no
 
     /** Records a check at `at` (ISO 8601; null: none), and how many have failed in a row. The checkout stays as it is. */
     recordCheck: (id: string, failures: number, at: string | null = now().toISOString()) =>
-      db
-        .updateTable('checkouts')
-        .set({ last_checked_at: at, check_failures: failures })
-        .where('id', '=', id)
-        .execute(),
+      checked(db, id, failures, at),
 
     /** `creating | open | unknown → expired` for all of these. */
     recordExpiries: (ids: readonly string[]) =>

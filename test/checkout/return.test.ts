@@ -296,6 +296,7 @@ test('for a click whose session is not known, no page says that it is paid or no
   const shop = await startShop()
   shop.sandbox.failNext('done-then-reset', EVERY_TIME, 'create')
   await shop.get('/buy/tee')
+  await expect.poll(() => rowsOf(shop).length).toBe(1)
   const id = String(rowsOf(shop)[0]?.id)
   expect(await visit(shop, `/success?checkout=${id}`)).toContain(CONFIRMING)
   expect(await visit(shop, `/cancel?checkout=${id}`)).not.toContain(NOT_CHARGED)

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { CREDENTIALS, type Service, startService } from '../service.ts'
 import { checkoutOf, click, lastAsked, rowsOf, sessionsOf } from './clicks.ts'
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+/** 12 digits of milliseconds, and 32 of randomness. */
+const CHECKOUT_ID = /^01[0-9a-f]{42}$/
 
 /** The whole body that the plainest click must send. */
 function plainBody(shop: Service, checkoutId: string) {
@@ -33,7 +35,7 @@ function plainBody(shop: Service, checkoutId: string) {
 test('a click makes one call, and its body holds the documented fields and no other', async () => {
   const shop = await startService()
   const { checkoutId } = await click(shop)
-  expect(checkoutId).toMatch(UUID)
+  expect(checkoutId).toMatch(CHECKOUT_ID)
   expect(shop.sandbox.requests).toHaveLength(1)
   const [call] = shop.sandbox.requests
   expect(`${call?.method} ${call?.path}`).toBe('POST /api/v2/checkout-sessions')
@@ -259,38 +261,46 @@ test('two clicks are two sessions', async () => {
   expect(rowsOf(shop)).toHaveLength(2)
 })
 
-test('the row is in the store before Dots is called, and completed after', async () => {
+test('the row is in the store, with its session, before the redirect', async () => {
   const shop = await startService()
-  shop.sandbox.hold()
-  const pending = shop.get(
-    '/buy/tee?quantity=2&email=jane@example.com&client_reference_id=o1&metadata_size=m',
-  )
-  await vi.waitFor(() => expect(shop.sandbox.requests).toHaveLength(1))
-  const [before] = rowsOf(shop)
-  expect(before).toMatchObject({
-    state: 'creating',
+  const link = '/buy/tee?quantity=2&email=jane@example.com&client_reference_id=o1&metadata_size=m'
+  const { headers } = await shop.get(link)
+  const [session] = sessionsOf(shop)
+  const [row, ...others] = rowsOf(shop)
+  expect(others).toEqual([])
+  expect(row).toMatchObject({
+    id: session?.metadata?.checkout_id,
+    state: 'open',
     amount_total: 5000,
     currency: 'usd',
     client_reference_id: 'o1',
     customer_email: 'jane@example.com',
-    session_id: null,
-    checkout_url: null,
-  })
-  expect(JSON.parse(String(before?.items))).toEqual([
-    { sku: 'tee', name: 'Black T-shirt, M', quantity: 2, amount: 2500 },
-  ])
-  expect(JSON.parse(String(before?.metadata))).toEqual({ color: 'black', size: 'm' })
-  shop.sandbox.release()
-  const answer = await pending
-  const [session] = sessionsOf(shop)
-  const rows = rowsOf(shop)
-  expect(rows).toHaveLength(1)
-  expect(rows[0]).toMatchObject({
-    id: before?.id,
-    state: 'open',
     session_id: session?.id,
     payment_intent_id: session?.payment_intent_id,
-    checkout_url: answer.headers.get('location'),
+    checkout_url: headers.get('location'),
     expires_at: session?.expiry,
   })
+  expect(JSON.parse(String(row?.items))).toEqual([
+    { sku: 'tee', name: 'Black T-shirt, M', quantity: 2, amount: 2500 },
+  ])
+  expect(JSON.parse(String(row?.metadata))).toEqual({ color: 'black', size: 'm' })
+})
+
+test('a click costs the store one step', async () => {
+  const shop = await startService()
+  const { checkouts } = shop.services.store
+  const steps = Object.keys(checkouts).map((query) => vi.spyOn(checkouts, query as 'find'))
+  await click(shop)
+  const called = steps.flatMap((step) => step.mock.calls.map(() => step.getMockName()))
+  expect(called).toHaveLength(1)
+})
+
+test('the rows of clicks lie in the order of time', async () => {
+  const shop = await startService()
+  const ids: string[] = []
+  for (let n = 0; n < 5; n++) {
+    ids.push((await click(shop)).checkoutId)
+    await sleep(2)
+  }
+  expect(ids).toEqual(ids.toSorted())
 })

@@ -3,7 +3,7 @@ import type { Checkout } from '../../src/store/checkout.ts'
 import type { CheckoutFilter } from '../../src/store/checkout-lookups.ts'
 import type { Store } from '../../src/store/open-store.ts'
 import type { AnnouncementStatus } from '../../src/store/outbox.ts'
-import { MAX_ROWS } from '../../src/store/rows.ts'
+import { MAX_ROWS } from '../../src/store/store.ts'
 import { completion, EARLY, NEW_CHECKOUT, type StoreUnderTest } from './store.ts'
 
 /** What a store has to do beside its checkouts one by one: lists, sales, events, announcements, leases. */
@@ -35,17 +35,17 @@ export function orderBooksContract(
     }
 
     async function sell(id: string, changes: Partial<typeof NEW_CHECKOUT> = {}): Promise<void> {
-      await store.checkouts.reserve({ ...NEW_CHECKOUT, ...changes, id })
+      await store.checkouts.recordRestored({ ...NEW_CHECKOUT, ...changes, id }, clock.toISOString())
     }
 
     async function openUntil(id: string, seconds: number): Promise<void> {
-      await sell(id)
-      await store.checkouts.recordOpen(id, {
+      const session = {
         sessionId: `session-${id}`,
         paymentIntentId: `intent-${id}`,
         checkoutUrl: 'https://pay.example/c',
         expiresAt: at(seconds),
-      })
+      }
+      await store.checkouts.recordOpened({ ...NEW_CHECKOUT, id }, session, clock.toISOString())
     }
 
     const ids = (checkouts: Checkout[]) => checkouts.map(({ id }) => id)
@@ -241,10 +241,10 @@ export function orderBooksContract(
       test('unresolved checkouts are the old ones of which it is unknown whether a session exists', async () => {
         await sell('first')
         goTo(1)
-        await sell('second')
-        await store.checkouts.recordUnknown('second', 'dots-timeout')
-        await sell('failed')
-        await store.checkouts.recordFailed('failed', 'dots-unreachable')
+        const left = (id: string, state: 'failed' | 'unknown') =>
+          store.checkouts.recordUnopened({ ...NEW_CHECKOUT, id }, { state, reason: 'dots-timeout' }, at(1))
+        await left('second', 'unknown')
+        await left('failed', 'failed')
         await openUntil('open', 60)
         goTo(5)
         await sell('young')

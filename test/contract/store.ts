@@ -31,12 +31,17 @@ export const NEW_CHECKOUT: NewCheckout = {
   linkUses: null,
 }
 
+const KEY = { browserId: 'browser-1', purchaseHash: 'cart-1' }
+
 const SESSION = {
   sessionId: 'session-1',
   paymentIntentId: 'intent-1',
   checkoutUrl: 'https://pay.example/c/1',
   expiresAt: '2026-11-22T12:59:59.000Z',
 }
+
+const FAILED = { state: 'failed', reason: 'dots-request-refused' } as const
+const UNKNOWN = { state: 'unknown', reason: 'dots-timeout' } as const
 
 const PAID = {
   sessionId: 'session-2',
@@ -60,25 +65,10 @@ export function completion(changes: Partial<Completion> = {}): Completion {
 type Transition = (checkouts: Store['checkouts'], id: string) => Promise<RecordOutcome>
 
 const TRANSITIONS: Record<string, { to: CheckoutState; from: CheckoutState[]; run: Transition }> = {
-  recordOpen: {
-    to: 'open',
-    from: ['creating', 'open', 'unknown', 'failed'],
-    run: (checkouts, id) => checkouts.recordOpen(id, SESSION),
-  },
   recordFound: {
     to: 'open',
     from: ['creating', 'unknown', 'failed'],
     run: (checkouts, id) => checkouts.recordFound(id, SESSION),
-  },
-  recordFailed: {
-    to: 'failed',
-    from: ['creating', 'unknown'],
-    run: (checkouts, id) => checkouts.recordFailed(id, 'dots-request-refused'),
-  },
-  recordUnknown: {
-    to: 'unknown',
-    from: ['creating'],
-    run: (checkouts, id) => checkouts.recordUnknown(id, 'dots-timeout'),
   },
   recordCompletion: {
     to: 'complete',
@@ -93,13 +83,22 @@ const TRANSITIONS: Record<string, { to: CheckoutState; from: CheckoutState[]; ru
 }
 
 /** How a checkout is brought into each state. */
-const WAYS: Record<CheckoutState, string[]> = {
-  creating: [],
-  open: ['recordOpen'],
-  failed: ['recordFailed'],
-  unknown: ['recordUnknown'],
-  expired: ['recordExpiry'],
-  complete: ['recordCompletion'],
+const WAYS: Record<
+  CheckoutState,
+  (checkouts: Store['checkouts'], checkout: NewCheckout, at: string) => Promise<unknown>
+> = {
+  creating: (checkouts, checkout, at) => checkouts.recordRestored(checkout, at),
+  open: (checkouts, checkout, at) => checkouts.recordOpened(checkout, SESSION, at),
+  failed: (checkouts, checkout, at) => checkouts.recordUnopened(checkout, FAILED, at),
+  unknown: (checkouts, checkout, at) => checkouts.recordUnopened(checkout, UNKNOWN, at),
+  expired: async (checkouts, checkout, at) => {
+    await checkouts.recordOpened(checkout, SESSION, at)
+    await checkouts.recordExpiry(checkout.id)
+  },
+  complete: async (checkouts, checkout, at) => {
+    await checkouts.recordOpened(checkout, SESSION, at)
+    await checkouts.recordCompletion(checkout.id, completion())
+  },
 }
 const STATES = Object.keys(WAYS) as CheckoutState[]
 
@@ -135,8 +134,7 @@ export function storeContract(
     afterEach(() => store.close())
 
     async function inState(state: CheckoutState, id = NEW_CHECKOUT.id): Promise<Checkout> {
-      await checkouts.reserve({ ...NEW_CHECKOUT, id })
-      for (const step of WAYS[state]) await TRANSITIONS[step]?.run(checkouts, id)
+      await WAYS[state](checkouts, { ...NEW_CHECKOUT, id }, clock.toISOString())
       return read(id)
     }
 
@@ -152,7 +150,7 @@ export function storeContract(
     }
 
     test('a new checkout is read back whole, with nothing known of a session', async () => {
-      await checkouts.reserve(NEW_CHECKOUT)
+      await checkouts.recordRestored(NEW_CHECKOUT, clock.toISOString())
       expect(await read()).toEqual({
         ...NEW_CHECKOUT,
         browserId: null,
@@ -172,7 +170,7 @@ export function storeContract(
     })
 
     test('nothing is found under an id that was never written, nor under one that only looks alike', async () => {
-      await checkouts.reserve(NEW_CHECKOUT)
+      await checkouts.recordRestored(NEW_CHECKOUT, clock.toISOString())
       for (const id of [
         '',
         'other',
@@ -185,11 +183,41 @@ export function storeContract(
       }
     })
 
-    test('a second checkout under the same id is refused and changes nothing', async () => {
-      await checkouts.reserve(NEW_CHECKOUT)
-      const second = checkouts.reserve({ ...NEW_CHECKOUT, amountTotal: 1 })
-      await expect(second).rejects.toThrow(StoreError)
-      expect((await read()).amountTotal).toBe(NEW_CHECKOUT.amountTotal)
+    test('a click writes its row with its session at once', async () => {
+      expect(await checkouts.recordOpened({ ...NEW_CHECKOUT, ...KEY }, SESSION, EARLY.toISOString())).toBe(
+        true,
+      )
+      expect(await read()).toMatchObject({
+        ...NEW_CHECKOUT,
+        ...SESSION,
+        browserId: 'browser-1',
+        state: 'open',
+        failure: null,
+      })
+    })
+
+    test.each(STATES)('a click replaces a row of its id unless it has ended (%s)', async (state) => {
+      const before = await inState(state)
+      const createdAt = later(5)
+      const session = { ...SESSION, sessionId: 'sent-to' }
+      const isKept = state === 'complete' || state === 'expired'
+      const click = { ...NEW_CHECKOUT, ...KEY, link: '/buy/as-it-came' }
+      expect(await checkouts.recordOpened(click, session, createdAt)).toBe(!isKept)
+      if (isKept) expect(await read()).toEqual(before)
+      else
+        expect(await read()).toMatchObject({
+          ...session,
+          state: 'open',
+          link: click.link,
+          createdAt,
+          failure: null,
+        })
+    })
+
+    test.each(STATES)('a click without a session changes no row of its id (%s)', async (state) => {
+      const before = await inState(state)
+      expect(await checkouts.recordUnopened(NEW_CHECKOUT, UNKNOWN, later(5))).toBe(false)
+      expect(await read()).toEqual(before)
     })
 
     test.each(CASES.filter(({ allowed }) => allowed))('$name leads from $state to $to', async (step) => {
@@ -212,7 +240,7 @@ export function storeContract(
     test.each(Object.entries(TRANSITIONS))(
       '%s of an unknown id says so, and writes nothing',
       async (_name, { run }) => {
-        await checkouts.reserve(NEW_CHECKOUT)
+        await checkouts.recordRestored(NEW_CHECKOUT, clock.toISOString())
         const before = await read()
         expect(await run(checkouts, 'nobody')).toBe('unknown-checkout')
         expect(await checkouts.find('nobody')).toBeUndefined()
@@ -224,23 +252,16 @@ export function storeContract(
       '%s of one checkout changes no other checkout',
       async (_name, { run }) => {
         const before = await inState('creating', 'neighbour')
-        await checkouts.reserve(NEW_CHECKOUT)
+        await checkouts.recordRestored(NEW_CHECKOUT, clock.toISOString())
         later(5)
         expect(await run(checkouts, NEW_CHECKOUT.id)).toBe('recorded')
         expect(await read('neighbour')).toEqual(before)
       },
     )
 
-    test('an open checkout knows its session', async () => {
-      await checkouts.reserve(NEW_CHECKOUT)
-      await checkouts.recordOpen(NEW_CHECKOUT.id, SESSION)
-      expect(await read()).toMatchObject({ ...NEW_CHECKOUT, ...SESSION, failure: null, completedAt: null })
-    })
-
     test('a checkout whose session has no ids is open as well', async () => {
-      await checkouts.reserve(NEW_CHECKOUT)
       const bare = { ...SESSION, sessionId: undefined, paymentIntentId: undefined }
-      expect(await checkouts.recordOpen(NEW_CHECKOUT.id, bare)).toBe('recorded')
+      await checkouts.recordOpened(NEW_CHECKOUT, bare, EARLY.toISOString())
       expect(await read()).toMatchObject({
         sessionId: null,
         paymentIntentId: null,
@@ -252,7 +273,7 @@ export function storeContract(
       expect((await inState('failed', 'a')).failure).toBe('dots-request-refused')
       expect((await inState('unknown', 'b')).failure).toBe('dots-timeout')
       await checkouts.recordCompletion('a', completion())
-      await checkouts.recordOpen('b', SESSION)
+      await checkouts.recordFound('b', SESSION)
       expect((await read('a')).failure).toBeNull()
       expect((await read('b')).failure).toBeNull()
     })
@@ -327,17 +348,13 @@ export function storeContract(
       }
     })
 
-    test('the same id written by two callers at once is taken by one of them', async () => {
-      const both = await Promise.allSettled([
-        checkouts.reserve({ ...NEW_CHECKOUT, amountTotal: 1 }),
-        checkouts.reserve({ ...NEW_CHECKOUT, amountTotal: 2 }),
-      ])
-      expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
-    })
-
     test('a hundred clicks at once are a hundred checkouts, each its own', async () => {
       const ids = Array.from({ length: 100 }, (_, n) => `click-${n}`)
-      await Promise.all(ids.map((id, n) => checkouts.reserve({ ...NEW_CHECKOUT, id, amountTotal: n + 1 })))
+      await Promise.all(
+        ids.map((id, n) =>
+          checkouts.recordOpened({ ...NEW_CHECKOUT, id, amountTotal: n + 1 }, SESSION, EARLY.toISOString()),
+        ),
+      )
       const found = await Promise.all(ids.toReversed().map((id) => checkouts.find(id)))
       expect(found.map((checkout) => checkout?.amountTotal)).toEqual(ids.map((_, n) => 100 - n))
     })
@@ -383,7 +400,7 @@ export function storeContract(
       ],
     ])('%s is read back as it was written, also after a restart', async (_what, changes) => {
       const written = { ...NEW_CHECKOUT, ...changes }
-      await checkouts.reserve(written)
+      await checkouts.recordRestored(written, clock.toISOString())
       expect(await read()).toMatchObject(written)
       await checkouts.recordCompletion(
         written.id,

@@ -1,22 +1,23 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Call } from '../../src/dots/call.ts'
 import { concurrencyLimiter, PURPOSES, type Purpose } from '../../src/dots/concurrency.ts'
 import { manualClock } from './manual-clock.ts'
 
 const LONG_MS = 60_000
-const never = new AbortController().signal
+const newCall = () => new Call(LONG_MS)
 
 function make(max: number) {
   const { clock, forward } = manualClock()
   const limiter = concurrencyLimiter(max, clock)
-  const acquire = (purpose: Purpose, timeoutMs = LONG_MS, signal = never) =>
-    limiter.acquire(purpose, timeoutMs, signal)
+  const acquire = (purpose: Purpose, timeoutMs = LONG_MS, call = newCall()) =>
+    limiter.acquire(purpose, timeoutMs, call)
   /** Takes slots as long as there are free ones. */
   const fill = async (purpose: Purpose) => {
     const releases: (() => void)[] = []
     for (;;) {
-      const abort = new AbortController()
-      const slot = acquire(purpose, LONG_MS, abort.signal)
+      const abort = newCall()
+      const slot = acquire(purpose, LONG_MS, abort)
       if (limiter.waiting() === 0) {
         releases.push(await slot)
       } else {
@@ -102,11 +103,11 @@ test('a call that is expected to wait too long is rejected at once, by how long 
 test('a call that is aborted in the queue leaves it, and holds no slot', async () => {
   const { acquire, fill, limiter } = make(1)
   const [release] = await fill('click')
-  const abort = new AbortController()
-  const slot = acquire('click', LONG_MS, abort.signal)
+  const abort = newCall()
+  const slot = acquire('click', LONG_MS, abort)
   abort.abort()
   await expect(slot).rejects.toThrow('dots-queue-full')
-  await expect(acquire('click', LONG_MS, AbortSignal.abort())).rejects.toThrow('dots-queue-full')
+  await expect(acquire('click', LONG_MS, abort)).rejects.toThrow('dots-queue-full')
   expect([limiter.waiting(), limiter.inFlight()]).toEqual([0, 1])
   release?.()
   expect(limiter.inFlight()).toBe(0)
@@ -134,12 +135,12 @@ test('in any sequence of steps there are never more calls than allowed, and no s
       async (max, steps) => {
         const { limiter, acquire, forward } = make(max)
         const inside: (() => void)[] = []
-        const outside: AbortController[] = []
+        const outside: Call[] = []
         for (const one of steps) {
           if (one.what === 'acquire') {
-            const abort = new AbortController()
+            const abort = newCall()
             outside.push(abort)
-            acquire(one.purpose, LONG_MS, abort.signal).then(
+            acquire(one.purpose, LONG_MS, abort).then(
               (release) => void inside.push(release),
               () => {},
             )

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Call } from '../../src/dots/call.ts'
 import { PURPOSES, type Purpose } from '../../src/dots/concurrency.ts'
 import { callGuard } from '../../src/dots/guard.ts'
 import { AppError } from '../../src/errors.ts'
@@ -225,10 +226,10 @@ describe('the deadline', () => {
     const hanging = guard.call(
       'click',
       400,
-      (signal) =>
-        new Promise((_resolve, reject) =>
-          signal.addEventListener('abort', () => reject(late()), { once: true }),
-        ),
+      (call) =>
+        new Promise((_resolve, reject) => {
+          call.onAbort = () => reject(late())
+        }),
     )
     const waiting = guard.call('click', 350, async () => 'never')
     const errors = await Promise.all([failureOf(hanging), failureOf(waiting)])
@@ -241,12 +242,10 @@ describe('the deadline', () => {
 })
 
 describe('abort', () => {
-  const hang = (signal: AbortSignal) =>
-    new Promise<never>((_resolve, reject) =>
-      signal.addEventListener('abort', () => reject(new AppError('dots-connection-lost')), {
-        once: true,
-      }),
-    )
+  const hang = (call: Call) =>
+    new Promise<never>((_resolve, reject) => {
+      call.onAbort = () => reject(new AppError('dots-connection-lost'))
+    })
 
   test('ends calls in flight and in the queue, rejects later ones, and does not count against the breaker', async () => {
     const { guard, call } = make({ maxInFlight: 1 })
@@ -283,10 +282,12 @@ test('in any mix of calls the limit holds, and no slot is lost', async () => {
       let [now, peak] = [0, 0]
       const all = calls.map(async ({ purpose, end, startsMs, takesMs, deadlineMs }) => {
         await sleep(startsMs)
-        await guard.call(purpose, deadlineMs, async (signal) => {
+        await guard.call(purpose, deadlineMs, async (call) => {
+          const aborting = new AbortController()
+          call.onAbort = () => aborting.abort()
           peak = Math.max(peak, ++now)
           try {
-            await sleep(end === 'hangs' ? 60_000 : takesMs, undefined, { signal }).catch(() => {
+            await sleep(end === 'hangs' ? 60_000 : takesMs, undefined, aborting).catch(() => {
               throw late()
             })
             if (end === 'down') throw down()

@@ -2,8 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test, vi } from 'vitest'
 import { buildLink } from '../../src/links/link-builder.ts'
 import { EVERY_TIME, sessionsOf } from '../checkout/clicks.ts'
-import { completion } from '../contract/store.ts'
-import { change, lockStore, startReplica } from '../orders/sale.ts'
+import { lockStore, startReplica } from '../orders/sale.ts'
 import { type Service, startService } from '../service.ts'
 import { calls, returning, visit } from './visit.ts'
 
@@ -64,13 +63,9 @@ describe('a second click of one browser', () => {
     expect(calls(shop, 'create')).toBe(1)
   })
 
-  test('at the same moment, on two replicas, makes one call', async () => {
+  test('on another replica goes there too', async () => {
     const { shop, first } = await returning()
     const replica = await startReplica(shop)
-    const visits = await clickAtOnce(shop, [shop, replica, shop, replica], first.cookie)
-    expect(new Set(visits.map(({ to }) => to)).size).toBe(1)
-    expect(calls(shop, 'create')).toBe(1)
-    // The replica knows the session that the first one made.
     expect((await visit(replica, '/buy/tee', first.cookie)).to).toBe(first.to)
   })
 
@@ -99,51 +94,11 @@ describe('a second click of one browser', () => {
   test('at the same moment asks the store nothing while it waits, even if it comes three hundred times', async () => {
     const { shop, first } = await returning()
     const { checkouts } = shop.services.store
-    const reserve = vi.spyOn(checkouts, 'reserve')
+    const findReusable = vi.spyOn(checkouts, 'findReusable')
     const find = vi.spyOn(checkouts, 'find')
     const clicks = await clickAtOnce(shop, Array(300).fill(shop), first.cookie)
     expect(new Set(clicks.map(({ to }) => to)).size).toBe(1)
-    expect([calls(shop, 'create'), reserve.mock.calls.length, find.mock.calls.length]).toEqual([1, 1, 0])
-  })
-
-  test('looks for the session of another replica once for all who wait', async () => {
-    const { shop, first } = await returning()
-    const replica = await startReplica(shop)
-    shop.sandbox.hold()
-    const opening = visit(shop, '/buy/mug', first.cookie)
-    await expect.poll(() => calls(shop, 'create')).toBe(2)
-    const find = vi.spyOn(replica.services.store.checkouts, 'find')
-    const open = vi.spyOn(replica.services.checkout, 'open')
-    const waiting = Array.from({ length: 30 }, () => visit(replica, '/buy/mug', first.cookie))
-    await expect.poll(() => [open.mock.calls.length, find.mock.calls.length > 1]).toEqual([30, true])
-    shop.sandbox.release()
-    const visits = await Promise.all([opening, ...waiting])
-    expect(new Set(visits.map(({ to }) => to)).size).toBe(1)
-    // Far fewer than one for each.
-    expect(find.mock.calls.length).toBeLessThan(15)
-  })
-
-  test('fails at once if that of another process has failed', async () => {
-    const { shop, first } = await returning()
-    change(shop, "update checkouts set state = 'creating', checkout_url = null, session_id = null")
-    const find = vi.spyOn(shop.services.store.checkouts, 'find')
-    const second = visit(shop, '/buy/tee', first.cookie)
-    await expect.poll(() => find.mock.calls.length).toBe(1)
-    change(shop, "update checkouts set state = 'failed', failure = 'dots-timeout'")
-    expect((await second).status).toBe(503)
-    expect((await visit(shop, '/buy/tee', first.cookie)).status).toBe(302)
-  })
-
-  test('opens a checkout of its own if the process of the first one has died', async () => {
-    let now = new Date('2026-11-22T10:00:00Z')
-    const { shop, first } = await returning({ now: () => now })
-    change(shop, "update checkouts set state = 'creating', checkout_url = null, session_id = null")
-    const find = vi.spyOn(shop.services.store.checkouts, 'find')
-    const second = visit(shop, '/buy/tee', first.cookie)
-    await expect.poll(() => find.mock.calls.length).toBe(1)
-    now = new Date(now.getTime() + 10_000)
-    expect((await second).to).toBe(sessionsOf(shop).at(-1)?.checkout_session_url)
-    expect(calls(shop, 'create')).toBe(2)
+    expect([calls(shop, 'create'), findReusable.mock.calls.length, find.mock.calls.length]).toEqual([1, 1, 0])
   })
 
   test('goes to the session of a first one that could not be stored', async () => {
@@ -323,31 +278,6 @@ describe('a session with a short life', () => {
 })
 
 describe('a session that was paid within its first seconds', () => {
-  test('is not used again by a click that waited for it', async () => {
-    const { shop, first } = await returning()
-    const replica = await startReplica(shop)
-    shop.sandbox.hold()
-    const opening = visit(shop, '/buy/mug', first.cookie)
-    await vi.waitUntil(() => calls(shop, 'create') > 1, { timeout: 10_000 })
-    const { checkouts } = replica.services.store
-    const { reserve } = checkouts
-    vi.spyOn(checkouts, 'reserve').mockImplementationOnce(async (checkout, key) => {
-      const live = await reserve(checkout, key)
-      expect(live?.state).toBe('creating')
-      // Opened and paid before the second click looks for the first time.
-      shop.sandbox.release()
-      await opening
-      expect(await checkouts.recordCompletion(live?.id ?? '', completion())).toMatchObject({
-        outcome: 'recorded',
-      })
-      return live
-    })
-    const two = await visit(replica, '/buy/mug', first.cookie)
-    const one = await opening
-    expect([one.status, two.status]).toEqual([302, 302])
-    expect(two.to).not.toBe(one.to)
-  })
-
   test('is not used again once the shop knows', async () => {
     const { shop, first, session } = await returning()
     await shop.sandbox.pay(session)

@@ -41,8 +41,11 @@ export async function expectProblem(shop: Service, expected: ExpectedPage): Prom
   const { code, level } = expected
   expect(logLineOf(shop, reference)).toMatchObject({ status: 503, code, level: LEVELS[level] })
   expectNoSecrets(shop, text + JSON.stringify([...answer.headers]))
+  // It is written after the answer.
+  await expect
+    .poll(() => rowsOf(shop).at(-1))
+    .toMatchObject({ state: expected.row, failure: code, amount_total: 5000 })
   const row = rowsOf(shop).at(-1)
-  expect(row).toMatchObject({ state: expected.row, failure: code, amount_total: 5000 })
   return {
     buyer: wait === null ? '503: not charged, contact the shop' : `503: not charged, try again in ${wait} s`,
     store: `row ${row?.state} (${row?.failure})`,

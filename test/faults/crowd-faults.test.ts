@@ -47,8 +47,8 @@ async function crowd(answerAfterMs: number, cap: number, clickMs?: number) {
   const sent = answers.filter(({ status }) => status === 302)
   expect(new Set(sent.map(({ headers }) => headers.get('location'))).size).toBe(sent.length)
   expect(dots.maxInFlight).toBeLessThanOrEqual(cap)
+  await expect.poll(() => rowsOf(shop).length).toBe(CROWD)
   const rows = rowsOf(shop)
-  expect(rows).toHaveLength(CROWD)
   expect(rows.filter(({ state }) => state === 'open')).toHaveLength(sent.length)
   return { dots, answers, sent: sent.length, store: states(rows) }
 }

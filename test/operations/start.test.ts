@@ -39,8 +39,8 @@ test('a service without PUBLIC_URL starts beside a Dots on this machine alone', 
 test('a relative path of the database starts at the working directory, and the log has the whole path', async () => {
   const { folder, start } = await deploy()
   const server = await start({ DATABASE_URL: ' sqlite:data/shop.db\r' })
-  const started = server.log().find(({ event }) => event === 'server.listening')
-  expect(started?.database).toBe(join(folder, 'data', 'shop.db'))
+  const started = () => server.log().find(({ event }) => event === 'server.listening')
+  await expect.poll(() => started()?.database).toBe(join(folder, 'data', 'shop.db'))
   expect(existsSync(join(folder, 'data', 'shop.db'))).toBe(true)
 })
 

@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { onTestFinished } from 'vitest'
 import { type AppOptions, buildApp } from '../../src/app.ts'
 import type { SandboxSession } from '../../src/sandbox/sessions.ts'
-import { type Service, type ServiceOptions, startService } from '../service.ts'
+import { type Service, type ServiceOptions, STORE, startService } from '../service.ts'
 import { WEBHOOK_SECRET } from './receiver.ts'
 
 /** No job runs again during a test, except where the test starts it. */
@@ -90,6 +90,7 @@ export async function startReplica(shop: Service, options: AppOptions = {}) {
   const lines: string[] = []
   const { app, services } = await buildApp(shop.env, {
     logDestination: { write: (line) => void lines.push(line) },
+    storeOptions: STORE,
     ...options,
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })

@@ -6,7 +6,7 @@ import { expect } from 'vitest'
 import { type App, buildApp } from '../../src/app.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxSession } from '../../src/sandbox/sessions.ts'
-import { CREDENTIALS, freePort, PRODUCTS } from '../service.ts'
+import { CREDENTIALS, freePort, PRODUCTS, STORE } from '../service.ts'
 import { type Receiver, WEBHOOK_SECRET } from './receiver.ts'
 import { change, movableClock, rows } from './sale.ts'
 
@@ -72,6 +72,7 @@ export async function openScenario(receiver: Receiver, kinds: readonly Kind[]) {
       now: clock.now,
       pace: PACE,
       logDestination: { write: () => {} },
+      storeOptions: STORE,
     })
     await opened.app.listen({ host: '127.0.0.1', port })
     return opened

@@ -5,8 +5,8 @@ import { startFront } from './front.ts'
 import { change, IDLE_JOBS, movableClock, payQuietly, rows, startReplica, startWithWebhook } from './sale.ts'
 
 const MANY = 10_000
-/** Most rows that may be read and changed in one turn of the event loop. */
-const MAX_ROWS_A_TURN = 500
+/** Most rows that may be read and changed in one turn of the event loop, by steps of several jobs that come together. */
+const MAX_ROWS_A_TURN = 2_000
 const WORKING = { ...IDLE_JOBS, sweepEveryMs: 100, eventsEveryMs: 50, callsPerMinute: 60_000 }
 
 /** Counts the rows that statements return and change in each turn of the event loop, until the test is over. */

@@ -128,6 +128,8 @@ export function openShop(options: ShopOptions) {
       await runAs(owner, async () => {
         const { app, services } = await options.buildApp(environment(), {
           logDestination: { write },
+          // A thread would work in real time.
+          storeOptions: { withoutThread: true },
           dispatcher: () =>
             new SimulatedNetwork(reach, (origin) => (origin === DOTS_ORIGIN ? 5_000 : 15_000)),
         })

@@ -17,7 +17,7 @@ try {
     process.exit(0)
   }
   const outcome = await store.checkouts.recordExpiry('nobody')
-  await store.checkouts.reserve({
+  const checkout = {
     id: 'x',
     items: [],
     amountTotal: 1,
@@ -28,7 +28,8 @@ try {
     metadata: {},
     linkId: null,
     linkUses: null,
-  })
+  }
+  await store.checkouts.recordRestored(checkout, new Date().toISOString())
   console.log(`written after ${outcome}`)
 } catch (error) {
   console.log(error instanceof StoreError ? error.code : String(error))

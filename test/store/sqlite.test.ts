@@ -31,6 +31,8 @@ storeContract('SQLite', withNewFile)
 orderBooksContract('SQLite', withNewFile)
 visitsContract('SQLite', withNewFile)
 
+const CREATED_AT = '2026-11-22T10:00:00.000Z'
+
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'buy-links-store-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
@@ -79,7 +81,7 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 test('the file keeps a write-ahead log, and a commit waits for the disk', async () => {
   const path = join(await newFolder(), 'shop.db')
   const store = await opened(path)
-  await store.checkouts.reserve(NEW_CHECKOUT)
+  await store.checkouts.recordRestored(NEW_CHECKOUT, CREATED_AT)
   expect(connection(path).prepare('pragma journal_mode').get()).toEqual({ journal_mode: 'wal' })
   // `synchronous` belongs to a connection and cannot be asked from outside.
   expect(await readFile(new URL('../../src/store/sqlite.ts', import.meta.url), 'utf8')).toContain(
@@ -92,7 +94,7 @@ test('a new database and its folders belong to their owner alone, and what exist
   await chmod(folder, 0o755)
   const path = join(folder, 'deep', 'er', 'shop.db')
   const store = await opened(path)
-  await store.checkouts.reserve(NEW_CHECKOUT)
+  await store.checkouts.recordRestored(NEW_CHECKOUT, CREATED_AT)
   const modeOf = async (name: string) => ((await stat(name)).mode & 0o777).toString(8)
   for (const name of [join(folder, 'deep'), join(folder, 'deep', 'er')])
     expect(await modeOf(name)).toBe('700')
@@ -115,7 +117,7 @@ test('the write-ahead log shrinks again after a reader that kept it from being e
   const write = () => {
     count += 1
     const metadata = { filler: 'x'.repeat(100_000) }
-    return store.checkouts.reserve({ ...NEW_CHECKOUT, id: `row-${count}`, metadata })
+    return store.checkouts.recordRestored({ ...NEW_CHECKOUT, id: `row-${count}`, metadata }, CREATED_AT)
   }
   while ((await sizeOfLog()) < 12 * MEBIBYTE) await write()
   reader.exec('commit')
@@ -202,14 +204,14 @@ describe('a ping', () => {
 
 test('stores in memory work, and share nothing', async () => {
   const [one, other] = [await opened(':memory:'), await opened(':memory:')]
-  await one.checkouts.reserve(NEW_CHECKOUT)
+  await one.checkouts.recordRestored(NEW_CHECKOUT, CREATED_AT)
   expect(await other.checkouts.find(NEW_CHECKOUT.id)).toBeUndefined()
 })
 
 test('tables are created once: a file that has them is opened unchanged', async () => {
   const path = join(await newFolder(), 'shop.db')
   const first = await openStore(`sqlite:${path}`)
-  await first.checkouts.reserve(NEW_CHECKOUT)
+  await first.checkouts.recordRestored(NEW_CHECKOUT, CREATED_AT)
   await first.close()
   const before = connection(path).prepare('select * from kysely_migration').all()
   const second = await opened(path)
@@ -234,7 +236,9 @@ test('a database that was created under a clock a year ahead counts as created w
 test('stores that open the same new file at the same time all find its tables', async () => {
   const path = join(await newFolder(), 'shop.db')
   const stores = await Promise.all(Array.from({ length: 5 }, () => opened(path)))
-  await Promise.all(stores.map((store, n) => store.checkouts.reserve({ ...NEW_CHECKOUT, id: `${n}` })))
+  await Promise.all(
+    stores.map((store, n) => store.checkouts.recordRestored({ ...NEW_CHECKOUT, id: `${n}` }, CREATED_AT)),
+  )
   expect(await stores[0]?.checkouts.find('4')).toBeDefined()
 })
 
@@ -274,7 +278,7 @@ describe('while another process holds the lock', () => {
 
   test('a write waits, and is done when the lock is released', async () => {
     const { store, unlock } = await locked()
-    const writing = store.checkouts.reserve(NEW_CHECKOUT)
+    const writing = store.checkouts.recordRestored(NEW_CHECKOUT, CREATED_AT)
     await sleep(200)
     unlock()
     await writing
@@ -290,7 +294,7 @@ describe('while another process holds the lock', () => {
       maxPause = Math.max(maxPause, performance.now() - last)
       last = performance.now()
     }, 5)
-    const code = await codeOf(store.checkouts.reserve(NEW_CHECKOUT))
+    const code = await codeOf(store.checkouts.recordRestored(NEW_CHECKOUT, CREATED_AT))
     clearInterval(heartbeat)
     expect(code).toBe('SQLITE_BUSY')
     expect(performance.now() - start).toBeGreaterThan(900)

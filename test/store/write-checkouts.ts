@@ -7,7 +7,7 @@ const [databaseUrl = '', prefix = '', count = '0'] = process.argv.slice(2)
 const store = await openStore(databaseUrl)
 for (let n = 0; n < Number(count); n++) {
   const id = `${prefix}-${n}`
-  await store.checkouts.reserve({
+  const checkout = {
     id,
     items: [{ sku: 'tee', name: 'Black T-shirt, M', quantity: 1, amount: 2500 }],
     amountTotal: 2500,
@@ -18,7 +18,8 @@ for (let n = 0; n < Number(count); n++) {
     metadata: {},
     linkId: null,
     linkUses: null,
-  })
+  }
+  await store.checkouts.recordRestored(checkout, new Date().toISOString())
   process.stdout.write(`${id}\n`)
 }
 await store.close()
