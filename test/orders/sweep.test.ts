@@ -33,6 +33,8 @@ const someSweeps = () => sleep(300)
 
 test('a buyer who paid and closed the tab, and whose event was lost, is found after the expiry', async () => {
   const { clock, receiver, shop } = await open()
+  // The backfill at the start would meet the payment.
+  await expect.poll(() => cursorOf(shop)).toEqual(COMPLETED)
   const paid = await click(shop)
   const unpaid = await click(shop)
   await payQuietly(shop, paid.session, { email: 'jane@example.com' })
