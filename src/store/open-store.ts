@@ -49,10 +49,10 @@ export async function openStore(databaseUrl: string, options: StoreOptions = {})
     if (isClosed) throw new StoreError('DATABASE_CLOSED')
     const step = { table, query, parameters, at: now().getTime() }
     if (!isShared || READS_MUCH[table]?.includes(query) !== true) return steps.call(step)
-    reader ??= openReader()
     // One that could not be opened is opened again by the next query.
-    reader.catch(() => {
+    reader ??= openReader().catch((error: unknown) => {
       reader = undefined
+      throw error
     })
     return (await reader).steps.call(step)
   }

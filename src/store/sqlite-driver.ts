@@ -72,8 +72,7 @@ class Connection implements DatabaseConnection {
     return { numAffectedRows: BigInt(changes), rows: [] }
   }
 
-  // biome-ignore lint/correctness/useYield: nothing reads a stream.
-  async *streamQuery(): AsyncIterableIterator<never> {
+  streamQuery(): never {
     throw new Error('not supported: a step reads a limited number of rows')
   }
 }
