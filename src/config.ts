@@ -142,6 +142,8 @@ function configOf(settings: Settings) {
     rateLimit: Object.freeze({ max: settings.RATE_LIMIT_MAX, windowSeconds: settings.RATE_LIMIT_WINDOW }),
     /** Seconds. */
     checkoutExpiresIn: settings.CHECKOUT_EXPIRES_IN,
+    /** Most sessions made ahead of their clicks, in all; 0: only those of products that ask for them. */
+    warmCheckouts: settings.WARM_CHECKOUTS,
     /** The first one signs, all are accepted; empty: signed links are off. */
     linkSigningSecrets: commaList(settings.LINK_SIGNING_SECRET),
     linkProtection: settings.LINK_PROTECTION,

@@ -7,7 +7,7 @@ export const MAX_METADATA_VALUE_LENGTH = 500
  * The keys that the service fills in itself, as the body of a regular expression. A lost store is rebuilt from them, so
  * neither a link nor a product may set them.
  */
-export const OWN_METADATA_KEYS = 'checkout_id|items|items_[0-9]+|amount_total|link'
+export const OWN_METADATA_KEYS = 'checkout_id|items|items_[0-9]+|amount_total|link|warm'
 
 /** JSON parsers that guard against prototype poisoning refuse a whole body for this key, and with it the sale. */
 export const FORBIDDEN_METADATA_KEY = '__proto__'

@@ -4,6 +4,7 @@ import { fixedCatalog, openCatalog } from './catalog/live-catalog.ts'
 import { checkoutService } from './checkout/open-checkout.ts'
 import { statusService } from './checkout/status.ts'
 import { unsavedCheckouts } from './checkout/unsaved-checkouts.ts'
+import { warmCheckouts } from './checkout/warm-checkouts.ts'
 import type { Config } from './config.ts'
 import { type DotsClientOptions, dotsClient } from './dots/client.ts'
 import type { Log } from './errors.ts'
@@ -80,11 +81,12 @@ export async function openServices(config: Config, options: ServicesOptions) {
   const lease = sweepLease({ store, now, callsPerMinute: pace.callsPerMinute })
   const backfill = backfillService({ config, catalog, store, dots, settle, lease, log, now })
   const sweep = sweepService({ store, dots, settle, lease, backfill, log, now, clock })
-  const jobs = backgroundJobs({ deliveries, events, sweep, log, pace })
+  const warm = warmCheckouts({ config, catalog, store, dots, log, now, clock })
+  const jobs = backgroundJobs({ deliveries, events, sweep, makeWarm: warm.make, log, pace })
 
   const unsaved = unsavedCheckouts()
   const status = statusService({ dots, store, settle, unsaved, clock })
-  const checkout = checkoutService({ config, dots, store, status, unsaved, now })
+  const checkout = checkoutService({ config, dots, store, status, unsaved, warm, now })
 
   const owned = opened.move()
   return {
@@ -97,6 +99,7 @@ export async function openServices(config: Config, options: ServicesOptions) {
     lease,
     backfill,
     jobs,
+    warm,
     status,
     checkout,
     /** Stops the background jobs. A running sweep is aborted: the next process continues at its cursor. */

@@ -74,6 +74,7 @@ export const ConfigSchema = Type.Object(
       check: () => false,
       file: true,
     }),
+    WARM_CHECKOUTS: integer(0, 100_000, 0),
     TRUST_PROXY: optional(NETWORKS_RULE, { check: eachOf(isNetwork) }),
     RATE_LIMIT_MAX: integer(1, 1_000_000, 60),
     RATE_LIMIT_WINDOW: integer(1, 86_400, 60, 'of seconds '),

@@ -60,6 +60,7 @@ test('with only what is required set, everything else has its documented default
     databaseUrl: 'sqlite:data/buy-links.db',
     rateLimit: { max: 60, windowSeconds: 60 },
     checkoutExpiresIn: 10_799,
+    warmCheckouts: 0,
     isProxyIgnored: false,
     linkSigningSecrets: [],
     linkProtection: 'standard',

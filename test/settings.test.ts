@@ -47,6 +47,7 @@ const VALID: [settings: Record<string, string>, read: (config: Config) => unknow
     ({ rateLimit }) => rateLimit,
     { max: 5, windowSeconds: 86_400 },
   ],
+  [{ WARM_CHECKOUTS: '50' }, ({ warmCheckouts }) => warmCheckouts, 50],
   [{ CHECKOUT_EXPIRES_IN: '60' }, ({ checkoutExpiresIn }) => checkoutExpiresIn, 60],
   [{ CHECKOUT_EXPIRES_IN: '10799' }, ({ checkoutExpiresIn }) => checkoutExpiresIn, 10_799],
   [
@@ -164,6 +165,7 @@ const INVALID: [name: string, ...values: string[]][] = [
   ],
   ['RATE_LIMIT_MAX', '0', 'none', '1000001'],
   ['RATE_LIMIT_WINDOW', '0', '1m', '86401'],
+  ['WARM_CHECKOUTS', '-1', '1.5', '100001', 'many'],
   ['CHECKOUT_EXPIRES_IN', '59', '10800', '1h'],
   [
     'CHECKOUT_HOSTS',

@@ -20,6 +20,9 @@ export const DEFAULT_CURRENCY = CURRENCIES[0]
 export const MAX_AMOUNT_CENTS = 99_999_999
 export const MAX_QUANTITY = 999_999
 
+/** Each is a session at Dots that is made again every one and a half hours. */
+const MAX_WARM = 10_000
+
 // For products that set no limits; Stripe's payment links do the same.
 const DEFAULT_MIN_QUANTITY = 1
 const DEFAULT_MAX_QUANTITY = 99
@@ -42,7 +45,7 @@ export const PATTERN_SENTENCES: Readonly<Record<string, string>> = {
   [VISIBLE_TEXT_PATTERN]: 'must not be blank',
   [METADATA_KEY_PATTERN]:
     'must be a text without line breaks, and not one that the service fills in itself' +
-    ' (checkout_id, items, items_2 and so on, amount_total, link)',
+    ' (checkout_id, items, items_2 and so on, amount_total, link, warm)',
 }
 
 /** Most addresses: nothing in them has to be parsed to be found safe, or changed to be a valid URI. */
@@ -178,6 +181,16 @@ export const ProductSchema = object('Product', 'Something that a buy link can se
   // Dots keeps a session open for less than three hours, and nobody could pay within less than a minute.
   expires_in: Type.Optional(
     integer('Expires in', 'Seconds for which a checkout of this product stays open.', 60, 10_799),
+  ),
+  warm: Type.Optional(
+    Type.Integer({
+      title: 'Warm checkouts',
+      description:
+        'Most checkouts of this product that are opened ahead of the clicks on its plain link. 0: as WARM_CHECKOUTS says.',
+      minimum: 0,
+      maximum: MAX_WARM,
+      default: 0,
+    }),
   ),
   confirm: flag('Confirm', 'true shows a page with a button before a checkout is opened.', false),
   metadata: Type.Optional(

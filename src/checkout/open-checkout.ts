@@ -8,11 +8,13 @@ import { newCheckoutId } from '../orders/session-metadata.ts'
 import type { Checkout, NewCheckout, OpenedSession, PurchaseKey } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
+import type { HandedOut } from '../store/warm-sessions.ts'
 import type { Link } from './link.ts'
 import type { Order } from './price.ts'
-import { type SessionRequest, sessionRequest } from './session-request.ts'
+import { merchantPart, sessionRequest } from './session-request.ts'
 import type { Status } from './status.ts'
 import type { UnsavedCheckouts } from './unsaved-checkouts.ts'
+import type { WarmCheckouts } from './warm-checkouts.ts'
 
 /** A session older than this is checked at Dots before a buyer is sent back to it: it takes seconds to pay. */
 const CHECK_AFTER_MS = 5_000
@@ -25,6 +27,7 @@ interface CheckoutOptions {
   store: Store
   status: Status
   unsaved: UnsavedCheckouts
+  warm: WarmCheckouts
   now: () => Date
 }
 
@@ -32,14 +35,14 @@ interface OpenedCheckout {
   checkoutId: string
   /** Where the buyer pays; it has passed the check of checkout URLs. */
   url: URL
-  /** True if the browser was sent back to a checkout that it already had. */
-  isReused: boolean
+  /** `reused`: the browser was sent back to a checkout that it already had. `warm`: it was made ahead of the click. */
+  origin: 'new' | 'reused' | 'warm'
 }
 
 export type CheckoutService = ReturnType<typeof checkoutService>
 
 /** Opens checkouts at Dots. */
-export function checkoutService({ config, dots, store, status, unsaved, now }: CheckoutOptions) {
+export function checkoutService({ config, dots, store, status, unsaved, warm, now }: CheckoutOptions) {
   const { checkouts } = store
   const { publicUrl } = config.shop
   /** The clicks in progress by browser and purchase. */
@@ -59,10 +62,10 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
     { browserId, isNewBrowser, log }: { browserId: string; isNewBrowser: boolean; log: Log },
   ): Promise<OpenedCheckout> {
     const key = { browserId, purchaseHash: purchaseHash(order) }
-    if (isNewBrowser) return openNew(order, key, log)
+    if (isNewBrowser) return takeOrOpen(order, key, undefined, log)
     const name = `${browserId} ${key.purchaseHash}`
     const first = opening.get(name)
-    if (first !== undefined) return { ...(await first), isReused: true }
+    if (first !== undefined) return { ...(await first), origin: 'reused' }
     const opened = reuseOrOpen(order, key, log).finally(() => opening.delete(name))
     opening.set(name, opened)
     return opened
@@ -70,13 +73,36 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
 
   /** A browser that has an open checkout for the same purchase is sent back to it. */
   async function reuseOrOpen(order: Order, key: PurchaseKey, log: Log): Promise<OpenedCheckout> {
-    const live = await optional(log, 'checkout.not-read', async () => {
-      await unsaved.saveOf(key.browserId, store)
-      return checkouts.findReusable(key)
+    await optional(log, 'checkout.not-read', () => unsaved.saveOf(key.browserId, store))
+    return takeOrOpen(order, key, key, log)
+  }
+
+  /**
+   * Gives the buyer a session that was made ahead, where there is one, or else opens one. `purchase`: of a browser that may
+   * have a checkout already, which comes first.
+   */
+  async function takeOrOpen(
+    order: Order,
+    key: PurchaseKey,
+    purchase: PurchaseKey | undefined,
+    log: Log,
+  ): Promise<OpenedCheckout> {
+    const offer = warm.offerOf(order)
+    const known = await optional(log, 'checkout.not-read', async (): Promise<HandedOut | undefined> => {
+      if (offer !== undefined) {
+        const checkout = { ...newCheckout(order, merchantPart(order, offer.ownKeys)), ...key }
+        return store.warm.handOut({ offer: offer.hash, purchase, checkout, createdAt: now().toISOString() })
+      }
+      return purchase && { reused: await checkouts.findReusable(purchase) }
     })
-    const url = live && (await reusableCheckoutUrl(live, log))
-    if (live === undefined || url === undefined) return openNew(order, key, log)
-    return { checkoutId: live.id, url, isReused: true }
+    if (known?.reused !== undefined) {
+      const url = await reusableCheckoutUrl(known.reused, log)
+      if (url !== undefined) return { checkoutId: known.reused.id, url, origin: 'reused' }
+    }
+    if (offer !== undefined) warm.countClick(offer)
+    const taken = known?.taken
+    const url = taken && dots.checkUrl(taken.checkoutUrl)
+    return url ? { checkoutId: taken.id, url, origin: 'warm' } : openNew(order, key, log)
   }
 
   /**
@@ -91,7 +117,7 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
     const id = newCheckoutId(startedAt)
     const createdAt = startedAt.toISOString()
     const request = sessionRequest(id, order, { publicUrl, expiresIn: config.checkoutExpiresIn })
-    const checkout = { ...newCheckout(id, order, request), ...key }
+    const checkout = { id, ...newCheckout(order, request.merchantMetadata), ...key }
     // Never the email: the log may be stored longer than the buyer has agreed to.
     const details = { checkout: id, items: formatPermalink(order.link.cart), amountTotal: order.amountTotal }
     const write = (work: () => Promise<boolean>, more: object = {}) =>
@@ -119,7 +145,7 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
       session: session.id,
     })
     if (written === undefined) unsaved.add({ checkout, session: opened, createdAt })
-    return { checkoutId: id, url: checkoutUrl, isReused: false }
+    return { checkoutId: id, url: checkoutUrl, origin: 'new' }
   }
 
   /** The URL to continue a live checkout; undefined if it can no longer be paid, according to Dots or the store. */
@@ -136,10 +162,9 @@ export function checkoutService({ config, dots, store, status, unsaved, now }: C
   return { open }
 }
 
-function newCheckout(id: string, order: Order, { merchantMetadata }: SessionRequest): NewCheckout {
+function newCheckout(order: Order, metadata: NewCheckout['metadata']): Omit<NewCheckout, 'id'> {
   const { link, lines, amountTotal, currency } = order
   return {
-    id,
     items: lines.map(({ product: { sku, name }, quantity, amount }) => ({ sku, name, quantity, amount })),
     amountTotal,
     currency,
@@ -148,7 +173,7 @@ function newCheckout(id: string, order: Order, { merchantMetadata }: SessionRequ
     linkUses: link.terms.uses ?? null,
     clientReferenceId: link.parameters.clientReferenceId ?? null,
     customerEmail: link.parameters.email ?? null,
-    metadata: merchantMetadata,
+    metadata,
   }
 }
 

@@ -132,12 +132,13 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
     status: 302 | 303,
   ): Promise<FastifyReply> {
     const isNewBrowser = request.browserId === undefined
-    const { checkoutId, url, isReused } = await checkout.open(order, {
+    const { checkoutId, url, origin } = await checkout.open(order, {
       browserId: reply.ensureBrowserId(),
       isNewBrowser,
       log: request.log,
     })
-    Object.assign(request.logFields, { checkout: checkoutId, reused: isReused || undefined })
+    request.logFields.checkout = checkoutId
+    if (origin !== 'new') request.logFields[origin] = true
     return reply.redirect(url.href, status)
   }
 }

@@ -14,21 +14,24 @@ export interface SessionRequest {
   merchantMetadata: Record<string, string>
 }
 
-/** `expiresIn`: seconds, for products without an `expires_in`. */
+interface RequestOptions {
+  publicUrl: string
+  /** Seconds, for products without an `expires_in`. */
+  expiresIn: number
+  /** Made ahead of its click. */
+  isWarm?: boolean
+}
+
 export function sessionRequest(
   checkoutId: string,
-  { link: { parameters, terms, linkId }, lines, amountTotal }: Order,
-  { publicUrl, expiresIn }: { publicUrl: string; expiresIn: number },
+  order: Order,
+  { publicUrl, expiresIn, isWarm = false }: RequestOptions,
 ): SessionRequest {
+  const { link, lines, amountTotal } = order
+  const { parameters, terms, linkId } = link
   const cart = lines.map(({ product, quantity }) => ({ sku: product.sku, quantity }))
-  const own = ownMetadata({ checkoutId, cart, amountTotal, linkId })
-  const merchant = merchantMetadata(
-    MAX_METADATA_KEYS - Object.keys(own).length,
-    // Several products' metadata could contradict one another; each line has its own in any case.
-    (lines.length === 1 && lines[0]?.product.metadata) || {},
-    parameters.metadata,
-    parameters.attribution,
-  )
+  const own = ownMetadata({ checkoutId, cart, amountTotal, linkId, isWarm })
+  const merchant = merchantPart(order, Object.keys(own).length)
   const expires_in = Math.min(...lines.map(({ product }) => product.expires_in ?? expiresIn))
   const fields: Omit<CreateSession, 'line_items'> = {
     mode: 'payment',
@@ -46,6 +49,17 @@ export function sessionRequest(
     expiresIn: expires_in,
     merchantMetadata: merchant,
   }
+}
+
+/** The merchant's part of the metadata, beside so many keys of our own. */
+export function merchantPart({ lines, link }: Order, ownKeys: number): Record<string, string> {
+  return merchantMetadata(
+    MAX_METADATA_KEYS - ownKeys,
+    // Several products' metadata could contradict one another; each line has its own in any case.
+    (lines.length === 1 && lines[0]?.product.metadata) || {},
+    link.parameters.metadata,
+    link.parameters.attribution,
+  )
 }
 
 type PriceData = CreateSession['line_items'][number]['price_data']

@@ -156,16 +156,17 @@ export function dotsClient(options: DotsClientOptions) {
     getCheckoutSession,
 
     /**
-     * Creates a checkout session; `request` may be its JSON. `checkoutUrl` has passed `checkUrl`; nothing else in the response is required.
+     * Creates a checkout session; `request` may be its JSON. In the background it is one for a click to come. `checkoutUrl` has passed `checkUrl`; nothing else in the response is required.
      *
      * @throws AppError `dots-…`; its `sessionMayExist` tells whether Dots may have created a session all the same.
      */
     async createCheckoutSession(
       request: CreateSession | string,
+      purpose: 'click' | 'background' = 'click',
     ): Promise<{ session: Session; checkoutUrl: URL }> {
       const body = typeof request === 'string' ? request : JSON.stringify(request)
       const wireRequest = { path: SESSIONS, body, namesSession: false, maxBytes: MAX_SESSION_BYTES }
-      const response = await call('create', 'click', deadlines.click, wireRequest)
+      const response = await call('create', purpose, deadlines[purpose], wireRequest)
       const session = parseSession(response.json)
       knownId = session?.id ?? knownId
       if (session?.checkout_session_url === undefined)

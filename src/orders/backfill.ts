@@ -80,7 +80,7 @@ export type Backfill = ReturnType<typeof backfillService>
 /** Reads Dots' list of sessions, settles what it finds there, and restores what the store has lost. */
 export function backfillService(options: BackfillOptions) {
   const { config, catalog, store, dots, settle, lease, log, now } = options
-  const { checkouts, outbox, events } = store
+  const { checkouts, outbox, events, warm } = store
   const canAnnounce = config.fulfillment !== undefined
 
   /**
@@ -164,6 +164,8 @@ export function backfillService(options: BackfillOptions) {
     }
     if (known === undefined) {
       if (!isOurs(session)) return
+      // One that was made ahead and is not paid: nobody has got it, or its row is lost, and then it comes back when it is paid.
+      if (own.isWarm && session.status !== 'complete') return
       const isHeld = session.status === 'complete' && !announceRestored && !wasNeverAnnounced(session, named)
       await restore(session, own, isHeld)
       progress.restored += 1
@@ -230,6 +232,7 @@ export function backfillService(options: BackfillOptions) {
       customerEmail: session.customer_email ?? null,
       metadata: readMerchantMetadata(session),
     }
+    if (own.isWarm) await warm.remove(own.checkoutId)
     await checkouts.recordRestored(checkout, session.created ?? store.createdAt, isHeld)
   }
 

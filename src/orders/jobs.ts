@@ -9,6 +9,7 @@ export const JOBS_PACE = {
   sweepEveryMs: 60_000,
   eventsEveryMs: 5_000,
   deliverEveryMs: 5_000,
+  warmEveryMs: 5_000,
   /** Most calls to Dots that the sweep makes. */
   callsPerMinute: 60,
 }
@@ -19,16 +20,19 @@ interface JobsOptions {
   deliveries: Deliveries
   events: Events
   sweep: Sweep
+  /** Makes the checkouts that the next clicks will need. */
+  makeWarm: (signal: AbortSignal) => Promise<unknown>
   log: Log
   pace: JobsPace
 }
 
 /** The background jobs: events and the sweep find payments without the buyer's return, deliveries announce them. */
-export function backgroundJobs({ deliveries, events, sweep, log, pace }: JobsOptions) {
+export function backgroundJobs({ deliveries, events, sweep, makeWarm, log, pace }: JobsOptions) {
   const jobs = {
     deliveries,
     events: backgroundLoop({ name: 'events', everyMs: pace.eventsEveryMs, log, run: events.processDue }),
     sweep: backgroundLoop({ name: 'sweep', everyMs: pace.sweepEveryMs, log, run: sweep }),
+    warm: backgroundLoop({ name: 'warm', everyMs: pace.warmEveryMs, log, run: makeWarm }),
   }
   return {
     /** How many runs of a job have ended since the start. */

@@ -28,16 +28,25 @@ export interface OwnMetadata {
   amountTotal: number
   /** Of a signed link. */
   linkId: string | undefined
+  /** It was made ahead of its click; while it is not paid, perhaps nobody has got it. */
+  isWarm: boolean
 }
 
 /** The service's own entries of a session's metadata, the most important first, since the number of keys is limited. */
-export function ownMetadata({ checkoutId, cart, amountTotal, linkId }: OwnMetadata): Record<string, string> {
+export function ownMetadata({
+  checkoutId,
+  cart,
+  amountTotal,
+  linkId,
+  isWarm,
+}: OwnMetadata): Record<string, string> {
   const entries: [string, string][] = [
     ['checkout_id', checkoutId],
     ...itemsMetadata(cart),
     ['amount_total', String(amountTotal)],
   ]
   if (linkId !== undefined) entries.push(['link', linkId])
+  if (isWarm) entries.push(['warm', '1'])
   return Object.fromEntries(entries.slice(0, MAX_METADATA_KEYS))
 }
 
@@ -75,7 +84,13 @@ export function readOwnMetadata(session: Session): OwnMetadata | undefined {
   try {
     const items = parseItems(text)
     return items.form === 'permalink'
-      ? { checkoutId, cart: items.cart, amountTotal, linkId: metadata.link }
+      ? {
+          checkoutId,
+          cart: items.cart,
+          amountTotal,
+          linkId: metadata.link,
+          isWarm: metadata.warm !== undefined,
+        }
       : undefined
   } catch (error) {
     if (hasCode(error, 'malformed-link')) return undefined

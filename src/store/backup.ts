@@ -52,6 +52,7 @@ function copy(from: string, to: string): number {
 function copyChecked(database: DatabaseSync, from: string, to: string): number {
   try {
     database.prepare('vacuum into ?').run(to)
+    removeWarm(to)
     return countChecked(to)
   } catch (error) {
     const failure = asStoreError(error)
@@ -59,6 +60,13 @@ function copyChecked(database: DatabaseSync, from: string, to: string): number {
     if (failure.code === 'SQLITE_CORRUPT') throw failure
     throw new StoreError(failure.code, failure.cause, `${from} could not be copied to ${dirname(to)}`)
   }
+}
+
+/** Sessions made ahead may be handed out after this copy was made, and again by a shop that goes on with it. */
+function removeWarm(path: string): void {
+  using database = new DatabaseSync(path)
+  const isThere = database.prepare("select 1 from sqlite_schema where name = 'warm_sessions'").get()
+  if (isThere !== undefined) database.exec('delete from warm_sessions')
 }
 
 /** How many checkouts a database has that is undamaged. */

@@ -1,5 +1,11 @@
 import { type Kysely, sql } from 'kysely'
-import { type Checkout, type CheckoutState, type CheckoutsTable, readCheckout } from './checkout.ts'
+import {
+  type Checkout,
+  type CheckoutState,
+  type CheckoutsTable,
+  type PurchaseKey,
+  readCheckout,
+} from './checkout.ts'
 import {
   type AnnouncementStatus,
   type AnnouncementsTable,
@@ -38,6 +44,47 @@ export interface ListedCheckout {
 export const byId = prepared((db: Kysely<CheckoutTables>, id: string) =>
   db.selectFrom('checkouts').selectAll().where('id', '=', id),
 )
+
+/** A second click later than this after the first one is a new purchase. */
+const REUSABLE_MS = 15 * 60_000
+/** More than the clocks of two processes differ: a row from further ahead was written under a wrong clock. */
+const MAX_AHEAD_MS = 60_000
+
+const reusable = prepared(
+  (
+    db: Kysely<CheckoutTables>,
+    browserId: string,
+    purchaseHash: string,
+    after: string,
+    before: string,
+    at: string,
+  ) =>
+    db
+      .selectFrom('checkouts')
+      .selectAll()
+      .where('browser_id', '=', browserId)
+      .where('purchase_hash', '=', purchaseHash)
+      .where('created_at', '>', after)
+      .where('created_at', '<', before)
+      .where('state', '=', 'open')
+      .where('reusable_until', '>', at)
+      .orderBy('created_at', 'desc')
+      .limit(1),
+)
+/**
+ * The live checkout that a browser has for a purchase at `at`: of the last 15 minutes, and open with time left to pay. The
+ * newest, where there are several.
+ */
+export async function reusableCheckout(
+  db: Kysely<CheckoutTables>,
+  { browserId, purchaseHash }: PurchaseKey,
+  at: Date,
+): Promise<Checkout | undefined> {
+  const ago = (ms: number) => new Date(at.getTime() - ms).toISOString()
+  const times = [ago(REUSABLE_MS), ago(-MAX_AHEAD_MS), at.toISOString()] as const
+  const { rows } = await reusable(db, browserId, purchaseHash, ...times)
+  return rows[0] && readCheckout(rows[0])
+}
 
 /** The queries that only read. Times are ISO 8601. */
 export function checkoutLookups(db: Kysely<CheckoutTables>) {

@@ -1,18 +1,23 @@
-import { type Kysely, sql, type Updateable } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import {
   type Checkout,
   type CheckoutFlag,
-  type CheckoutState,
-  type CheckoutsTable,
   type NewCheckout,
   type OpenedSession,
   openedRow,
   type PurchaseKey,
-  readCheckout,
 } from './checkout.ts'
-import { byId, type CheckoutTables, checkoutLookups } from './checkout-lookups.ts'
+import { type CheckoutTables, checkoutLookups, reusableCheckout } from './checkout-lookups.ts'
+import {
+  type Click,
+  insertCheckout,
+  moveCheckout,
+  type RecordOutcome,
+  replaceUnlessEnded,
+  unlessKnown,
+} from './checkout-writes.ts'
 import type { Announcement } from './outbox.ts'
-import { contains, prepared, preparedFor, toRow } from './rows.ts'
+import { contains, prepared } from './rows.ts'
 import { boughtAs } from './saved-carts.ts'
 import { unsettledCheckouts } from './unsettled-checkouts.ts'
 
@@ -29,61 +34,11 @@ export interface Completion {
   salesLimits: ReadonlyMap<string, number>
 }
 
-/** `superseded`: the checkout is in a state that does not allow this change (complete is final); nothing was changed. */
-export type RecordOutcome = 'recorded' | 'superseded' | 'unknown-checkout'
-
 /** `oversold`: the skus that this completion took past their limit. `overusedLink`: the signed link that it did. */
 type CompletionOutcome =
   | { outcome: 'recorded'; oversold: readonly string[]; overusedLink: string | undefined }
   | { outcome: 'superseded' | 'unknown-checkout' }
 
-/** A second click later than this after the first one is a new purchase. */
-const REUSABLE_MS = 15 * 60_000
-/** More than the clocks of two processes differ: a row from further ahead was written under a wrong clock. */
-const MAX_AHEAD_MS = 60_000
-/** What is known of a click, and of which browser and purchase it is. */
-type Click = NewCheckout & Partial<PurchaseKey>
-
-/** Inserts of these columns; a row with the same id stays. */
-const unlessKnown = preparedFor<CheckoutTables>((columns) => (_db, ...values) => {
-  return sql`insert into checkouts (${sql.raw(columns)}) values (${sql.join(values)}) on conflict (id) do nothing`
-})
-/** Inserts of these columns; a row with the same id is replaced, unless it is complete or expired. */
-const replaceUnlessEnded = preparedFor<CheckoutTables>((columns) => (_db, ...values) => {
-  const changes = columns.split(',').map((column) => `${column} = excluded.${column}`)
-  return sql`insert into checkouts (${sql.raw(columns)}) values (${sql.join(values)})
-    on conflict (id) do update set ${sql.raw(changes.join())}
-    where checkouts.state in ('creating', 'open', 'unknown', 'failed')`
-})
-/** Updates of these columns, for a checkout in one of these states. */
-const moved = preparedFor<CheckoutTables>((key) => (_db, id, ...values) => {
-  const [columns = '', states = '', withoutSession] = key.split(' ')
-  const changes = columns.split(',').map((column, index) => sql`${sql.ref(column)} = ${values[index]}`)
-  const from = states.split(',').map((state) => `'${state}'`)
-  return sql`update checkouts set ${sql.join(changes)} where id = ${id} and state in (${sql.raw(from.join())})
-    ${sql.raw(withoutSession ? 'and session_id is null' : '')}`
-})
-const reusable = prepared(
-  (
-    db: Kysely<CheckoutTables>,
-    browserId: string,
-    purchaseHash: string,
-    after: string,
-    before: string,
-    at: string,
-  ) =>
-    db
-      .selectFrom('checkouts')
-      .selectAll()
-      .where('browser_id', '=', browserId)
-      .where('purchase_hash', '=', purchaseHash)
-      .where('created_at', '>', after)
-      .where('created_at', '<', before)
-      .where('state', '=', 'open')
-      .where('reusable_until', '>', at)
-      .orderBy('created_at', 'desc')
-      .limit(1),
-)
 const sold = prepared((db: Kysely<CheckoutTables>, sku: string, checkout_id: string, quantity: number) =>
   db
     .insertInto('sales')
@@ -110,21 +65,17 @@ const PROOF: NewCheckout = {
 
 /** The checkouts. Each transition is one conditional update, so of two callers at the same time only one makes it. */
 export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
+  type Insert = Parameters<typeof insertCheckout>
+  const insert = (record: Insert[1], more: Insert[2], statement: Insert[3]) =>
+    insertCheckout(db, record, more, statement, now())
+
   return {
     ...checkoutLookups(db),
     ...unsettledCheckouts(db, now),
 
-    /**
-     * The live checkout that a browser has for a purchase: of the last 15 minutes, and open with time left to pay. The
-     * newest, where there are several.
-     */
-    async findReusable({ browserId, purchaseHash }: PurchaseKey): Promise<Checkout | undefined> {
-      const at = now()
-      const ago = (ms: number) => new Date(at.getTime() - ms).toISOString()
-      const times = [ago(REUSABLE_MS), ago(-MAX_AHEAD_MS), at.toISOString()] as const
-      const { rows } = await reusable(db, browserId, purchaseHash, ...times)
-      return rows[0] && readCheckout(rows[0])
-    },
+    /** {@link reusableCheckout} */
+    findReusable: (purchase: PurchaseKey): Promise<Checkout | undefined> =>
+      reusableCheckout(db, purchase, now()),
 
     /**
      * Writes the row of a click, with the session that its buyer is sent to: the one write of a click. A row that a backfill
@@ -166,12 +117,15 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     /** `creating | unknown | failed → open` with the session that was found; an open row without a session id gets it, too. */
     async recordFound(id: string, session: OpenedSession): Promise<RecordOutcome> {
       const change = openedRow(session, now())
-      const outcome = await move(db, id, ['creating', 'unknown', 'failed'], change)
-      return outcome === 'superseded' ? move(db, id, ['open'], change, { withoutSession: true }) : outcome
+      const outcome = await moveCheckout(db, id, ['creating', 'unknown', 'failed'], change, now())
+      return outcome === 'superseded'
+        ? moveCheckout(db, id, ['open'], change, now(), { withoutSession: true })
+        : outcome
     },
 
     /** `creating | open | unknown → expired`. */
-    recordExpiry: (id: string) => move(db, id, ['creating', 'open', 'unknown'], { state: 'expired' }),
+    recordExpiry: (id: string) =>
+      moveCheckout(db, id, ['creating', 'open', 'unknown'], { state: 'expired' }, now()),
 
     /**
      * Anything but `complete` becomes `complete`, once, with its sales counted and its announcement in the outbox, in
@@ -194,50 +148,27 @@ export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
     },
   }
 
-  /** Writes a row; false where one with its id has kept it from being written. */
-  async function insert(
-    record: Click & Partial<Pick<Checkout, 'createdAt' | 'isHeld'>>,
-    more: Updateable<CheckoutsTable>,
-    statement: typeof unlessKnown,
-  ): Promise<boolean> {
-    const row = [...toRow({ ...record, updatedAt: now().toISOString() }), ...Object.entries(more)]
-    const key = row.map(([column]) => column).join()
-    const { numAffectedRows } = await statement(key)(db, ...row.map(([, value]) => value))
-    return numAffectedRows === 1n
-  }
-
-  async function move(
-    on: Kysely<CheckoutTables>,
-    id: string,
-    from: readonly CheckoutState[],
-    change: Updateable<CheckoutsTable>,
-    { withoutSession = false } = {},
-  ): Promise<RecordOutcome> {
-    const row = Object.entries({ ...change, updated_at: now().toISOString() })
-      // What is undefined stays as it is.
-      .filter(([, value]) => value !== undefined)
-    const key = `${row.map(([column]) => column)} ${from}${withoutSession ? ' without-session' : ''}`
-    const { numAffectedRows } = await moved(key)(on, id, ...row.map(([, value]) => value))
-    if (numAffectedRows === 1n) return 'recorded'
-    const { rows } = await byId(on, id)
-    return rows.length === 0 ? 'unknown-checkout' : 'superseded'
-  }
-
   async function complete(
     on: Kysely<CheckoutTables>,
     id: string,
     { payment, completedAt, amountMismatch, announcement, salesLimits }: Completion,
   ): Promise<CompletionOutcome> {
-    const outcome = await move(on, id, ['creating', 'open', 'unknown', 'failed', 'expired'], {
-      state: 'complete',
-      failure: null,
-      completed_at: completedAt,
-      // Undefined leaves a column unchanged: an earlier answer of Dots may have had the value.
-      session_id: payment.sessionId,
-      payment_intent_id: payment.paymentIntentId,
-      customer_email: payment.customerEmail,
-      amount_paid: payment.amountPaid,
-    })
+    const outcome = await moveCheckout(
+      on,
+      id,
+      ['creating', 'open', 'unknown', 'failed', 'expired'],
+      {
+        state: 'complete',
+        failure: null,
+        completed_at: completedAt,
+        // Undefined leaves a column unchanged: an earlier answer of Dots may have had the value.
+        session_id: payment.sessionId,
+        payment_intent_id: payment.paymentIntentId,
+        customer_email: payment.customerEmail,
+        amount_paid: payment.amountPaid,
+      },
+      now(),
+    )
     if (outcome !== 'recorded') return { outcome }
     const { find, countSales } = checkoutLookups(on)
     const checkout = await find(id)

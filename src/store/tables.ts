@@ -1,13 +1,13 @@
 import type { Kysely } from 'kysely'
-import type { CheckoutTables } from './checkout-lookups.ts'
 import { checkoutQueries } from './checkouts.ts'
 import { type EventsTable, eventQueries } from './events.ts'
 import { type LeasesTable, leaseQueries } from './leases.ts'
 import { outboxQueries } from './outbox.ts'
 import { type SavedCartsTable, savedCartQueries } from './saved-carts.ts'
+import { type WarmTables, warmQueries } from './warm-sessions.ts'
 
 /** Text ids, integer cents, ISO times, JSON as text: the same for every database. */
-export type Tables = CheckoutTables & {
+export type Tables = WarmTables & {
   events: EventsTable
   leases: LeasesTable
   saved_carts: SavedCartsTable
@@ -22,6 +22,7 @@ export function tableQueries(db: Kysely<Tables>, now: () => Date) {
     outbox: outboxQueries(db, now),
     leases: leaseQueries(db, now),
     savedCarts: savedCartQueries(db, now),
+    warm: warmQueries(db, now),
   }
 }
 export type TableQueries = ReturnType<typeof tableQueries>

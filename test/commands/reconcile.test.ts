@@ -152,7 +152,7 @@ test('it waits for the lease of the running sweep, says so, and then acquires it
   const { code, stderr } = await running
   expect(code).toBe(0)
   expect(stderr).toContain('Waiting for the running sweep')
-  expect(rows(shop, 'leases')).toMatchObject([{ holder: null }])
+  expect(rows(shop, 'leases')).toMatchObject([{ name: 'sweep', holder: null }])
 })
 
 test('each page is a line of progress', async () => {

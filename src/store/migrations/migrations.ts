@@ -6,6 +6,7 @@ import { standardWords } from './0004-standard-words.ts'
 import { failedChecks } from './0005-failed-checks.ts'
 import { announcementsOfNobody } from './0006-announcements-of-nobody.ts'
 import { boughtCarts } from './0007-bought-carts.ts'
+import { warmSessions } from './0008-warm-sessions.ts'
 
 /** All migrations, in order. A released migration is never edited: the next change is a new migration. */
 export const migrations: Record<string, Migration> = {
@@ -16,4 +17,5 @@ export const migrations: Record<string, Migration> = {
   '0005-failed-checks': failedChecks,
   '0006-announcements-of-nobody': announcementsOfNobody,
   '0007-bought-carts': boughtCarts,
+  '0008-warm-sessions': warmSessions,
 }
