@@ -138,6 +138,7 @@ describe('modules', () => {
     const tops = ['src/app.ts', 'src/server.ts', 'src/demo.ts']
     const found = OURS.filter(({ to }) => tops.includes(to))
     expect(found.map(show).sort()).toEqual([
+      'src/buy-links.ts imports src/server.ts',
       'src/demo.ts imports src/app.ts',
       'src/server.ts imports src/app.ts',
     ])

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { unwatchFile, watchFile } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
 import type { BaseLogger } from 'pino'
@@ -162,7 +163,9 @@ async function read(path: string, known: readonly (string | undefined)[]): Promi
 
 /** `describeWhole` without holding up the event loop. */
 async function describeInWorker(path: string): Promise<readonly CatalogProblem[]> {
-  const worker = new Worker(new URL('./catalog-worker.ts', import.meta.url), { workerData: path })
+  // Beside this source, or beside the bundle.
+  const file = new URL(`./catalog-worker${extname(import.meta.url)}`, import.meta.url)
+  const worker = new Worker(file, { workerData: path })
   const [problems] = await once(worker, 'message')
   return problems
 }

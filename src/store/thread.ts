@@ -1,12 +1,12 @@
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { SqliteOptions } from './sqlite.ts'
 import type { ToThread } from './sqlite-thread.ts'
 import { failureOf, type Opened, type Outcome, type RunSteps, type Step, storeErrorOf } from './steps.ts'
 import { StoreError } from './store.ts'
 
-/** A source runs as it is; the bundle has the thread's file beside it. */
-const isSource = import.meta.url.endsWith('.ts')
-const FILE = new URL(isSource ? './sqlite-thread.ts' : './store-thread.js', import.meta.url)
+/** Beside this source, or beside the bundle. */
+const FILE = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.url)
 /** A thread that has died is started again after this time; until then the store is down. */
 const RESTART_PAUSE_MS = 1_000
 /** Megabytes: bounds of the thread's own heap. Its old generation holds the rows of an upgrade. */

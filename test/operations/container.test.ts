@@ -9,11 +9,11 @@ const COMPOSE = readFileSync('docker-compose.yml', 'utf8')
 test('every file of the image gets its mode there, whatever umask the clone was made under', () => {
   const copies = DOCKERFILE.match(/^COPY .*$/gm) ?? []
   expect(copies.length).toBeGreaterThan(2)
-  for (const copy of copies) expect(copy).toMatch(/^COPY --chmod=0(?:644|755) /)
+  for (const copy of copies) expect(copy).toMatch(/^COPY (?:--from=build )?--chmod=0(?:644|755) /)
 })
 
 test('signals reach the service itself: it is started without a shell', () => {
-  expect(DOCKERFILE).toMatch(/^CMD \["node", "src\/server\.ts"\]$/m)
+  expect(DOCKERFILE).toMatch(/^CMD \["node", "buy-links\.js"\]$/m)
 })
 
 test('the port is open on this machine alone', () => {
