@@ -5,6 +5,8 @@ interface LoadOptions {
   /** The path of each request. */
   path: () => string
   connections: number
+  /** Each connection waits so long before its next request. */
+  pauseMs?: number
   /** Ends after so many seconds, or so many requests. */
   seconds?: number
   requests?: number
@@ -75,7 +77,7 @@ interface Talk {
 
 /** One connection: sends while `next` says so. */
 function converse(options: LoadOptions, { next, record }: Talk): Promise<void> {
-  const { port, path, status, location = /^/, method = 'GET', body = '' } = options
+  const { port, path, status, location = /^/, method = 'GET', body = '', pauseMs = 0 } = options
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const socket = connect(port, '127.0.0.1').setNoDelay()
   const headers = `host: 127.0.0.1:${port}\r\nuser-agent: ${AGENT}\r\naccept: text/html,*/*;q=0.8\r\naccept-language: en\r\n`
@@ -109,7 +111,8 @@ function converse(options: LoadOptions, { next, record }: Talk): Promise<void> {
       reject(new Error(`wrong answer to ${path()}: ${text.slice(0, 300)}`))
       return
     }
-    send()
+    if (pauseMs > 0) setTimeout(send, pauseMs)
+    else send()
   })
   socket.on('error', reject)
   return promise

@@ -17,6 +17,37 @@ export interface Link {
   terms: SignedTerms
   /** Names the signed link; undefined for any other. */
   linkId: string | undefined
+  /** Whether other clicks on the same link have this very object. */
+  isShared: boolean
+}
+
+/** Links without a query that are kept; each takes a few hundred bytes. */
+const MAX_SHARED = 10_000
+
+/** What a link is read with. */
+interface LinkContext {
+  catalog: Catalog
+  secrets: readonly string[]
+  now: Date
+}
+
+/** {@link readLink}, which reads a link without a query once for each version of the catalog. */
+export function linkReader(): typeof readLink {
+  // Nothing here keeps an old catalog in memory.
+  const shared = new WeakMap<Catalog, Map<string, Link>>()
+  return (segment, pairs, context) => {
+    if (pairs.length > 0) return readLink(segment, pairs, context)
+    const links = shared.get(context.catalog) ?? new Map<string, Link>()
+    const known = links.get(segment)
+    if (known !== undefined) return known
+    const link = readLink(segment, pairs, context)
+    // A damaged link may have its query in the segment, and with it a buyer's email, or an expiry.
+    if (link.linkId !== undefined || link.parameters.covered.size > 0) return link
+    const one = { ...link, isShared: true }
+    if (links.size >= MAX_SHARED) links.clear()
+    shared.set(context.catalog, links.set(segment, one))
+    return one
+  }
 }
 
 /**
@@ -27,10 +58,10 @@ export interface Link {
  */
 export function readLink(
   segment: string,
-  pairs: Iterable<Pair>,
-  { catalog, secrets, now }: { catalog: Catalog; secrets: readonly string[]; now: Date },
+  pairs: readonly Pair[],
+  { catalog, secrets, now }: LinkContext,
 ): Link {
-  const text = { segment, pairs: [...pairs] }
+  const text = { segment, pairs }
   const isSigned = mentionsSignature(text)
   const { items, parameters } = isSigned ? readSigned(text, catalog, secrets) : readUnsigned(text, catalog)
   const terms = isSigned ? signedTerms({ items, parameters }) : {}
@@ -41,6 +72,7 @@ export function readLink(
     parameters,
     terms,
     linkId: isSigned ? linkId({ items, parameters }) : undefined,
+    isShared: false,
   }
 }
 

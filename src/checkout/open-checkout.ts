@@ -1,25 +1,20 @@
-import { hash } from 'node:crypto'
 import type { Config } from '../config.ts'
 import type { DotsClient } from '../dots/client.ts'
 import { isDotsError, type Log } from '../errors.ts'
-import { buyPath, formatItems, formatPermalink } from '../links/cart.ts'
-import { formFields } from '../links/parameters.ts'
 import { newCheckoutId } from '../orders/session-metadata.ts'
-import type { Checkout, NewCheckout, OpenedSession, PurchaseKey } from '../store/checkout.ts'
+import type { Checkout, OpenedSession, PurchaseKey } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 import type { HandedOut } from '../store/warm-sessions.ts'
-import type { Link } from './link.ts'
 import type { Order } from './price.ts'
-import { merchantPart, sessionRequest } from './session-request.ts'
+import { type Purchase, purchases } from './purchase.ts'
+import { merchantPart } from './session-request.ts'
 import type { Status } from './status.ts'
 import type { UnsavedCheckouts } from './unsaved-checkouts.ts'
 import type { WarmCheckouts } from './warm-checkouts.ts'
 
 /** A session older than this is checked at Dots before a buyer is sent back to it: it takes seconds to pay. */
 const CHECK_AFTER_MS = 5_000
-/** In characters. The server accepts no longer URL; a form can have more fields than fit into one. */
-const MAX_LINK_LENGTH = 8_192
 
 interface CheckoutOptions {
   config: Pick<Config, 'shop' | 'checkoutExpiresIn'>
@@ -44,7 +39,7 @@ export type CheckoutService = ReturnType<typeof checkoutService>
 /** Opens checkouts at Dots. */
 export function checkoutService({ config, dots, store, status, unsaved, warm, now }: CheckoutOptions) {
   const { checkouts } = store
-  const { publicUrl } = config.shop
+  const purchaseOf = purchases({ publicUrl: config.shop.publicUrl, expiresIn: config.checkoutExpiresIn })
   /** The clicks in progress by browser and purchase. */
   const opening = new Map<string, Promise<OpenedCheckout>>()
 
@@ -61,39 +56,51 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
     order: Order,
     { browserId, isNewBrowser, log }: { browserId: string; isNewBrowser: boolean; log: Log },
   ): Promise<OpenedCheckout> {
-    const key = { browserId, purchaseHash: purchaseHash(order) }
-    if (isNewBrowser) return takeOrOpen(order, key, undefined, log)
+    const purchase = purchaseOf(order)
+    const key = { browserId, purchaseHash: purchase.hash }
+    if (isNewBrowser) return takeOrOpen(order, purchase, key, { mayHaveOne: false, log })
     const name = `${browserId} ${key.purchaseHash}`
     const first = opening.get(name)
     if (first !== undefined) return { ...(await first), origin: 'reused' }
-    const opened = reuseOrOpen(order, key, log).finally(() => opening.delete(name))
+    const opened = reuseOrOpen(order, purchase, key, log).finally(() => opening.delete(name))
     opening.set(name, opened)
     return opened
   }
 
   /** A browser that has an open checkout for the same purchase is sent back to it. */
-  async function reuseOrOpen(order: Order, key: PurchaseKey, log: Log): Promise<OpenedCheckout> {
+  async function reuseOrOpen(
+    order: Order,
+    purchase: Purchase,
+    key: PurchaseKey,
+    log: Log,
+  ): Promise<OpenedCheckout> {
     await optional(log, 'checkout.not-read', () => unsaved.saveOf(key.browserId, store))
-    return takeOrOpen(order, key, key, log)
+    return takeOrOpen(order, purchase, key, { mayHaveOne: true, log })
   }
 
   /**
-   * Gives the buyer a session that was made ahead, where there is one, or else opens one. `purchase`: of a browser that may
+   * Gives the buyer a session that was made ahead, where there is one, or else opens one. `mayHaveOne`: the browser may
    * have a checkout already, which comes first.
    */
   async function takeOrOpen(
     order: Order,
+    purchase: Purchase,
     key: PurchaseKey,
-    purchase: PurchaseKey | undefined,
-    log: Log,
+    { mayHaveOne, log }: { mayHaveOne: boolean; log: Log },
   ): Promise<OpenedCheckout> {
     const offer = warm.offerOf(order)
+    if (offer === undefined && !mayHaveOne) return openNew(purchase, key, log)
     const known = await optional(log, 'checkout.not-read', async (): Promise<HandedOut | undefined> => {
       if (offer !== undefined) {
-        const checkout = { ...newCheckout(order, merchantPart(order, offer.ownKeys)), ...key }
-        return store.warm.handOut({ offer: offer.hash, purchase, checkout, createdAt: now().toISOString() })
+        const metadata = merchantPart(order, offer.ownKeys)
+        return store.warm.handOut({
+          offer: offer.hash,
+          mayHaveOne,
+          checkout: { ...purchase.checkout, metadata, ...key },
+          createdAt: now().toISOString(),
+        })
       }
-      return purchase && { reused: await checkouts.findReusable(purchase) }
+      return { reused: await checkouts.findReusable(key) }
     })
     if (known?.reused !== undefined) {
       const url = await reusableCheckoutUrl(known.reused, log)
@@ -102,7 +109,7 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
     if (offer !== undefined) warm.countClick(offer)
     const taken = known?.taken
     const url = taken && dots.checkUrl(taken.checkoutUrl)
-    return url ? { checkoutId: taken.id, url, origin: 'warm' } : openNew(order, key, log)
+    return url ? { checkoutId: taken.id, url, origin: 'warm' } : openNew(purchase, key, log)
   }
 
   /**
@@ -112,19 +119,18 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
    * If the store fails, the buyer is sent to the session all the same: the log and the metadata have what the row would
    * have had.
    */
-  async function openNew(order: Order, key: PurchaseKey, log: Log): Promise<OpenedCheckout> {
+  async function openNew(purchase: Purchase, key: PurchaseKey, log: Log): Promise<OpenedCheckout> {
     const startedAt = now()
     const id = newCheckoutId(startedAt)
     const createdAt = startedAt.toISOString()
-    const request = sessionRequest(id, order, { publicUrl, expiresIn: config.checkoutExpiresIn })
-    const checkout = { id, ...newCheckout(order, request.merchantMetadata), ...key }
+    const checkout = { id, ...purchase.checkout, metadata: purchase.merchantMetadata, ...key }
     // Never the email: the log may be stored longer than the buyer has agreed to.
-    const details = { checkout: id, items: formatPermalink(order.link.cart), amountTotal: order.amountTotal }
+    const details = { checkout: id, items: purchase.items, amountTotal: checkout.amountTotal }
     const write = (work: () => Promise<boolean>, more: object = {}) =>
       optional(log, 'checkout.not-stored', work, { ...details, ...more })
 
     const { session, checkoutUrl } = await dots
-      .createCheckoutSession(request.body)
+      .createCheckoutSession(purchase.bodyOf(id))
       .catch((error: unknown) => {
         if (isDotsError(error)) {
           Object.assign(error.details, details)
@@ -139,7 +145,7 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
       paymentIntentId: session.payment_intent_id,
       checkoutUrl: checkoutUrl.href,
       // The expiry that Dots returned, or the requested one if Dots returned none.
-      expiresAt: session.expiry ?? new Date(now().getTime() + request.expiresIn * 1000).toISOString(),
+      expiresAt: session.expiry ?? new Date(now().getTime() + purchase.expiresIn * 1000).toISOString(),
     }
     const written = await write(() => checkouts.recordOpened(checkout, opened, createdAt), {
       session: session.id,
@@ -160,44 +166,4 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
   }
 
   return { open }
-}
-
-function newCheckout(order: Order, metadata: NewCheckout['metadata']): Omit<NewCheckout, 'id'> {
-  const { link, lines, amountTotal, currency } = order
-  return {
-    items: lines.map(({ product: { sku, name }, quantity, amount }) => ({ sku, name, quantity, amount })),
-    amountTotal,
-    currency,
-    link: linkAsItCame(link),
-    linkId: link.linkId ?? null,
-    linkUses: link.terms.uses ?? null,
-    clientReferenceId: link.parameters.clientReferenceId ?? null,
-    customerEmail: link.parameters.email ?? null,
-    metadata,
-  }
-}
-
-/** The path and query of a link, with all that a signature covers, the attribution and the signature. */
-function linkAsItCame({ cart, items, parameters }: Link): string {
-  const query = formFields(parameters)
-    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
-    .join('&')
-  const link = `/buy/${formatItems(items)}${query && `?${query}`}`
-  return link.length <= MAX_LINK_LENGTH ? link : buyPath(cart)
-}
-
-/** The purchase as a hash: what is sold at which price, to whom, through which signed link. Attribution is not included. */
-export function purchaseHash({ lines, link: { parameters, terms, linkId } }: Order): string {
-  const items = lines.map(({ product, quantity, amount }) => [product.sku, quantity, amount])
-  const { email, clientReferenceId, metadata } = parameters
-  const purchase = [
-    items,
-    email,
-    clientReferenceId,
-    terms.customerId,
-    terms.userId,
-    Object.entries(metadata),
-    linkId,
-  ]
-  return hash('sha256', JSON.stringify(purchase), 'base64url')
 }

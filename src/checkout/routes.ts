@@ -11,7 +11,7 @@ import { bestLocale } from '../pages/money.ts'
 import { productPage } from '../pages/product.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
-import { type Link, readLink } from './link.ts'
+import { type Link, linkReader } from './link.ts'
 import { formOf, nextSteps, offerOf } from './next-steps.ts'
 import type { CheckoutService } from './open-checkout.ts'
 import { checkSalesLimits, type Order, orderSummaryOf, priceLink } from './price.ts'
@@ -35,6 +35,7 @@ export async function checkoutRoutes(app: FastifyInstance, options: CheckoutRout
   const { config, catalog, store, checkout, now } = options
   const { shop } = config
   const publicUrl = new URL(shop.publicUrl)
+  const readLink = linkReader()
   // A body in another format gets a 415: if it were ignored, the sale could differ from what it asks for.
   app.removeContentTypeParser(['application/json', 'text/plain'])
 
@@ -149,5 +150,7 @@ function html(reply: FastifyReply, page: string): FastifyReply {
 
 /** What the link's query and a form's fields say together. */
 function pairsOf({ url, body }: Pick<FastifyRequest, 'url' | 'body'>): Pair[] {
-  return queryPairs(rawQuery(url), typeof body === 'string' ? body : undefined)
+  const query = rawQuery(url)
+  const form = typeof body === 'string' ? body : undefined
+  return query === '' && form === undefined ? [] : queryPairs(query, form)
 }

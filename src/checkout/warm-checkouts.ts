@@ -274,9 +274,11 @@ function add<T>(set: Set<T>, one: T | undefined): void {
 
 /** A value that is computed once for each version of the catalog. */
 function ofCatalog<T>(compute: (catalog: Catalog) => T): (catalog: Catalog) => T {
-  let known: { catalog: Catalog; value: T } | undefined
+  // Nothing here keeps an old catalog in memory.
+  const known = new WeakMap<Catalog, T>()
   return (catalog) => {
-    if (known?.catalog !== catalog) known = { catalog, value: compute(catalog) }
-    return known.value
+    const value = known.get(catalog) ?? compute(catalog)
+    known.set(catalog, value)
+    return value
   }
 }

@@ -69,6 +69,7 @@ function plainOrder(product: Product): Order {
     parameters: readParameters([]),
     terms: {},
     linkId: undefined,
+    isShared: false,
   }
   return { link, lines: [{ product, quantity, amount }], amountTotal: amount * quantity, currency }
 }

@@ -3,7 +3,7 @@ import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { AppError, hasCode } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import { RateLimitStore } from './rate-limit-store.ts'
 
 declare module 'fastify' {
@@ -69,30 +69,28 @@ async function limitRates(app: FastifyInstance, options: LimitsOptions['rateLimi
     checkout: app.createRateLimit({ max: options.max }),
     browse: app.createRateLimit({ max: options.max * BROWSE_LIMIT_FACTOR }),
   }
-  async function count(request: FastifyRequest, limit: Limit): Promise<void> {
-    const result = await limiters[limit](request)
-    if (!result.isAllowed && result.isExceeded) {
-      throw new AppError('too-many-attempts', { retryAfterSeconds: Math.max(1, result.ttlInSeconds) })
-    }
-  }
-  app.decorateRequest('countAttempt', function (this: FastifyRequest) {
-    return count(this, 'browse')
+  app.decorateRequest('countAttempt', async function (this: FastifyRequest) {
+    const refusal = refusalOf(await limiters.browse(this))
+    if (refusal !== undefined) throw refusal
   })
   app.decorateRequest('refusal', undefined)
   app.addHook('onRequest', (request, _reply, done) => {
     const limit = limitOf(request)
     if (limit !== 'checkout' && limit !== 'browse') return done()
-    count(request, limit).then(
-      () => done(),
-      (error: unknown) => {
-        if (hasCode(error, 'too-many-attempts') && isBuyForm(request)) {
-          request.refusal = error
-          done()
-        } else done(error as Error)
-      },
-    )
+    limiters[limit](request).then((result) => {
+      const refusal = refusalOf(result)
+      if (refusal === undefined || isBuyForm(request)) {
+        request.refusal = refusal
+        done()
+      } else done(refusal)
+    }, done)
   })
   app.addHook('preValidation', ({ refusal }, _reply, done) => done(refusal))
+}
+
+function refusalOf(result: Awaited<ReturnType<ReturnType<FastifyInstance['createRateLimit']>>>) {
+  if (result.isAllowed || !result.isExceeded) return undefined
+  return new AppError('too-many-attempts', { retryAfterSeconds: Math.max(1, result.ttlInSeconds) })
 }
 
 /** Its page offers the same purchase again, so the form has to be read before it is refused. */

@@ -1,6 +1,6 @@
 import type { FastifyRateLimitStore } from '@fastify/rate-limit'
 
-/** Clients that are counted at a time: a few megabytes. If there are more, those not seen for longest are dropped. */
+/** Clients that are counted at a time: a few megabytes. If there are more, the oldest windows are dropped. */
 const MAX_CLIENTS = 50_000
 
 /**
@@ -8,21 +8,26 @@ const MAX_CLIENTS = 50_000
  * with @fastify/rate-limit goes by the time of day, and when that is set back it refuses clients until it has caught up.
  */
 export class RateLimitStore implements FastifyRateLimitStore {
-  /** The client seen last is the last one. */
+  /** The newest window is the last one. */
   readonly #windows = new Map<string, { current: number; endsAt: number }>()
 
   incr(client: string, callback: Parameters<FastifyRateLimitStore['incr']>[1], windowMs: number): void {
     const now = performance.now()
-    const last = this.#windows.get(client)
-    const { current, endsAt } =
-      last !== undefined && last.endsAt > now ? last : { current: 0, endsAt: now + windowMs }
+    let window = this.#windows.get(client)
+    if (window === undefined || window.endsAt <= now) window = this.#open(client, now + windowMs)
+    window.current += 1
+    callback(null, { current: window.current, ttl: window.endsAt - now })
+  }
+
+  #open(client: string, endsAt: number): { current: number; endsAt: number } {
+    const window = { current: 0, endsAt }
     this.#windows.delete(client)
-    this.#windows.set(client, { current: current + 1, endsAt })
+    this.#windows.set(client, window)
     if (this.#windows.size > MAX_CLIENTS) {
       const [oldest = ''] = this.#windows.keys()
       this.#windows.delete(oldest)
     }
-    callback(null, { current: current + 1, ttl: endsAt - now })
+    return window
   }
 
   /** Each limit counts for itself. */

@@ -66,8 +66,8 @@ interface Reconcile {
 }
 
 /** The cursor of the same backfill, back at the start of the list. */
-export function fromTheTop({ since, startedAt, isLong }: BackfillCursor): BackfillCursor {
-  return { since, startedAt, isLong }
+export function fromTheTop({ since, startedAt, isLong, coveredSince }: BackfillCursor): BackfillCursor {
+  return { since, startedAt, isLong, coveredSince }
 }
 
 const idsOf = ({ id, payment_intent_id: intent }: Session) => [id, intent].filter((one) => one !== undefined)
@@ -237,12 +237,13 @@ export function backfillService(options: BackfillOptions) {
   }
 
   /**
-   * After a complete backfill, sets unresolved checkouts to `failed` if they are an hour old and not older than `since`:
-   * their sessions were never created. Older ones are left to a backfill that starts earlier. @throws StoreError
+   * After a complete backfill, sets unresolved checkouts to `failed` if they are an hour old and not older than what it and
+   * those before it have read: their sessions were never created. Older ones are left to a backfill that starts earlier.
+   * @throws StoreError
    */
-  async function failUnresolved({ since, startedAt }: BackfillCursor): Promise<void> {
+  async function failUnresolved({ since, startedAt, coveredSince = since }: BackfillCursor): Promise<void> {
     const before = new Date(Date.parse(startedAt) - FAIL_UNRESOLVED_MS).toISOString()
-    await inBatches(() => checkouts.failUnresolved(since, before))
+    await inBatches(() => checkouts.failUnresolved(coveredSince, before))
   }
 
   return { run, failUnresolved }

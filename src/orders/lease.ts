@@ -23,6 +23,15 @@ const CheckpointSchema = Type.Object({
   created: Type.String(),
 })
 
+/** A part of a list from new to old, which begins after one session and ends with another. */
+const EndedPartSchema = Type.Object({
+  after: Type.String(),
+  until: Type.String(),
+  /** ISO 8601; sessions created before are certainly behind the last one. */
+  since: Type.String(),
+})
+export type EndedPart = Static<typeof EndedPartSchema>
+
 /** Where a backfill is in Dots' list; recorded after each page, so that a later run continues there. */
 const BackfillCursorSchema = Type.Object({
   /** ISO 8601; sessions created before are of no interest. */
@@ -34,6 +43,16 @@ const BackfillCursorSchema = Type.Object({
   checkpoint: Type.Optional(CheckpointSchema),
   /** Whether it reaches back to all sessions that may have been open at the last long one. */
   isLong: Type.Optional(Type.Boolean()),
+  /** Of a list from new to old: when its newest session was created, by the clock of Dots (ISO 8601). */
+  newest: Type.Optional(Type.String()),
+  /** ISO 8601. Together with those before it, it has read every session that was created since then. */
+  coveredSince: Type.Optional(Type.String()),
+  /** It reads the sessions that should have ended. */
+  readsEnded: Type.Optional(Type.Boolean()),
+  /** The part to be read next: sessions that should have ended. Those in between are new to nobody, and still open. */
+  ended: Type.Optional(EndedPartSchema),
+  /** The last session of the part. */
+  until: Type.Optional(Type.String()),
 })
 export type BackfillCursor = Static<typeof BackfillCursorSchema>
 
@@ -44,6 +63,11 @@ const SweepCursorSchema = Type.Object({
   /** ISO 8601. */
   longCompletedAt: Type.Optional(Type.String()),
   checkpoint: Type.Optional(CheckpointSchema),
+  /** As in the cursor of the last complete backfill. */
+  newest: Type.Optional(Type.String()),
+  coveredSince: Type.Optional(Type.String()),
+  /** When the last backfill began that has read the sessions which should have ended by then. ISO 8601. */
+  endedReadAt: Type.Optional(Type.String()),
   backfill: Type.Optional(BackfillCursorSchema),
 })
 export type SweepCursor = Static<typeof SweepCursorSchema>

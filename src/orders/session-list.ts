@@ -13,7 +13,8 @@ const CHECKPOINT_AGE_MS = 6 * 3_600_000
 
 /**
  * Reads the page of Dots' list after the cursor. `next` is the cursor after it, `isLast` is whether no page has to be
- * read after it: the list has ended, or it is sorted from new to old and the page reaches sessions older than `since`.
+ * read after it: the list has ended, or it is sorted from new to old and the page reaches sessions older than `since`, or
+ * the one that is the last of its part.
  *
  * The order of the list is not documented. One that is sorted from old to new grows at its end, so all up to the
  * checkpoint is skipped, after a look at the first page: a list in any other order begins with something else.
@@ -31,6 +32,8 @@ export async function readPage(dots: DotsClient, cursor: BackfillCursor) {
   const order = orderOf(sessions)
   const next: BackfillCursor = { ...cursor, startingAfter: id }
   if (order === 'newest-first') next.checkpoint = undefined
+  if (startingAfter === undefined) next.newest = order === 'newest-first' ? sessions[0]?.created : undefined
+  else if (order === 'mixed' || order === 'oldest-first') next.newest = undefined
   if (order === 'oldest-first' && id !== undefined && created !== undefined) {
     const { checkpoint } = cursor
     if (checkpoint && !startingAfter && created < checkpoint.created && checkpoint.created <= cursor.since) {
@@ -39,7 +42,17 @@ export async function readPage(dots: DotsClient, cursor: BackfillCursor) {
       next.checkpoint = { sessionId: id, created }
     }
   }
-  const isPast = order === 'newest-first' && created !== undefined && created < cursor.since
+  const isBehind = created !== undefined && created < cursor.since
+  const endsPart = cursor.until !== undefined && sessions.some((session) => session.id === cursor.until)
+  const isPast = order === 'newest-first' && (isBehind || endsPart)
+  if (hasMore && isPast && cursor.ended !== undefined) {
+    const { after, until, since } = cursor.ended
+    return {
+      sessions,
+      next: { ...next, startingAfter: after, until, since, ended: undefined },
+      isLast: false,
+    }
+  }
   const isLast = !hasMore || isPast
   // The next page cannot be requested. If this counted as the end, checkouts on it would be set to `failed`.
   if (!isLast && id === undefined) {
@@ -48,11 +61,11 @@ export async function readPage(dots: DotsClient, cursor: BackfillCursor) {
   return { sessions, next, isLast }
 }
 
-/** The order of the sessions of a page; undefined where it cannot be told, as where all times are equal. */
-function orderOf(sessions: readonly Session[]): 'newest-first' | 'oldest-first' | undefined {
+/** The order of the sessions of a page; undefined where it cannot be told, since all times are equal. */
+function orderOf(sessions: readonly Session[]): 'newest-first' | 'oldest-first' | 'mixed' | undefined {
   const times = sessions.map(({ created }) => Date.parse(created ?? ''))
   const steps = times.slice(1).map((time, index) => time - (times[index] ?? Number.NaN))
   if (steps.every((step) => step === 0)) return undefined
   if (steps.every((step) => step <= 0)) return 'newest-first'
-  return steps.every((step) => step >= 0) ? 'oldest-first' : undefined
+  return steps.every((step) => step >= 0) ? 'oldest-first' : 'mixed'
 }

@@ -5,24 +5,13 @@ import type { Store } from '../store/open-store.ts'
 import { MAX_ROWS } from '../store/store.ts'
 import type { OverdueCheckout } from '../store/unsettled-checkouts.ts'
 import { AFTER_CLICK_MS, type Backfill, type BackfillProgress, fromTheTop } from './backfill.ts'
-import { type BackfillCursor, LEASE_RETRY_MS, type Lease, type SweepCursor } from './lease.ts'
+import { BATCH, backfillPlan, whichAreOverdue } from './backfill-plan.ts'
+import { type BackfillCursor, LEASE_RETRY_MS, type Lease } from './lease.ts'
 import { inBatches, isNotCalled } from './loop.ts'
 import type { Settle } from './settle.ts'
 
 const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
-/** After its expiry it takes a moment until Dots reports a session as expired. */
-const AFTER_EXPIRY_MS = 30_000
-/** Sessions last three hours at most; an hour more for a wrong clock. */
-const MAX_SESSION_MS = 4 * HOUR_MS
-/**
- * Time between two checks of a session that Dots reports as open after its expiry, and after each failed check in a row. A
- * session that Dots never answers is then asked for every two hours.
- */
-const RECHECK_MS = [10, 10, 20, 40, 80, 120].map((minutes) => minutes * MINUTE_MS)
-/** Checked one by one in a run; a backfill settles a hundred with each call. */
-const BATCH = 25
+const DAY_MS = 24 * 60 * MINUTE_MS
 /** Pages of Dots' list in a run: the checks one by one must not wait longer for them. */
 const PAGES = 50
 /**
@@ -38,14 +27,6 @@ const MAX_FAILURES = 6
  */
 const JUMPS = [1, 0.5, 0.25, 0.75, 0]
 
-/** What is new in the list is read at each start and this often: a crash may lose a row without a trace. */
-const BACKFILL_INTERVAL_MS = 5 * MINUTE_MS
-/** This often a backfill is a long one, which also meets the sessions that were open at the last long one. */
-const LONG_BACKFILL_INTERVAL_MS = HOUR_MS
-/** Sessions last three hours at most, so those older than this had ended at the last long backfill, which settled them. */
-const LONG_OVERLAP_MS = 4 * HOUR_MS
-/** Maximum difference between our clock and that of Dots. */
-const CLOCK_SKEW_MS = 10 * MINUTE_MS
 /** Pauses after each failure of the list in a row. */
 const LIST_PAUSES_MS = [1, 2, 4, 8, 10].map((minutes) => minutes * MINUTE_MS)
 /** After so many failures in a row the next backfill starts at the top, so that one bad page does not hide new sessions. */
@@ -74,15 +55,7 @@ export type Sweep = ReturnType<typeof sweepService>
 export function sweepService({ store, dots, settle, lease, backfill, log, now, clock }: SweepOptions) {
   const { checkouts, events, savedCarts } = store
   const ago = (ms: number) => new Date(now().getTime() - ms).toISOString()
-  const overdue = (limit: number) =>
-    checkouts.overdue(
-      {
-        endedBefore: ago(AFTER_EXPIRY_MS),
-        latestExpiry: ago(-MAX_SESSION_MS),
-        checkedBefore: RECHECK_MS.map(ago),
-      },
-      limit,
-    )
+  const plan = backfillPlan({ checkouts, ago })
   // A day after its expiry a checkout is no longer checked. If it is paid after that, a backfill finds it.
   const isLongExpired = ({ expiresAt }: OverdueCheckout) => (expiresAt ?? '') < ago(DAY_MS)
 
@@ -128,7 +101,8 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now, c
     const { cursor: stored, wasAhead } = await lease.readCursor()
     // Under a clock that was more than a day ahead, live checkouts have expired.
     if (wasAhead) await inBatches(() => checkouts.reopenExpired(ago(-DAY_MS)))
-    let cursor = await nextBackfill(stored)
+    const isRepeated = clicks.repeatAt > 0 && clock() >= clicks.repeatAt
+    let cursor = await plan(stored, { hasBegun, isRepeated })
     if (cursor === undefined) return
     const saveCursor = async (next: BackfillCursor) => {
       hasBegun = true
@@ -152,38 +126,21 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now, c
     hasBegun = true
     clicks.repeatAt = clicks.isMet ? clock() + AFTER_CLICK_MS : 0
     clicks.isMet = false
-    const { since, startedAt, isLong, checkpoint } = cursor
+    const { since, startedAt, isLong, checkpoint, newest, coveredSince = since } = cursor
     await backfill.failUnresolved(cursor)
     await inBatches(() => checkouts.expireForgotten(since, ago(DAY_MS)))
-    await inBatches(() => checkouts.markLookedFor(since, startedAt))
-    await lease.writeCursor({
+    await inBatches(() => checkouts.markLookedFor(coveredSince, startedAt))
+    const longCompletedAt = isLong ? startedAt : stored.longCompletedAt
+    const endedReadAt = isLong || cursor.readsEnded ? startedAt : stored.endedReadAt
+    const complete = {
       completedAt: startedAt,
-      longCompletedAt: isLong ? startedAt : stored.longCompletedAt,
+      longCompletedAt,
+      endedReadAt,
       checkpoint,
-    })
-  }
-
-  /** Where the backfill that is due begins; undefined where none is due. */
-  async function nextBackfill(stored: SweepCursor): Promise<BackfillCursor | undefined> {
-    const { completedAt, longCompletedAt, checkpoint, backfill: interrupted } = stored
-    if (interrupted !== undefined && hasBegun) return interrupted
-    const isRepeated = clicks.repeatAt > 0 && clock() >= clicks.repeatAt
-    const isRecent = completedAt !== undefined && completedAt > ago(BACKFILL_INTERVAL_MS)
-    if (hasBegun && isRecent && !isRepeated) return undefined
-    const isLong = interrupted?.isLong === true || (longCompletedAt ?? '') <= ago(LONG_BACKFILL_INTERVAL_MS)
-    const seenUntil = Date.parse((isLong ? longCompletedAt : undefined) ?? completedAt ?? ago(0))
-    const [unresolved] = await checkouts.unresolved(ago(AFTER_CLICK_MS), 1)
-    // More than can be checked one by one: the backfill begins early enough to settle them.
-    const [oldest, ...others] = await overdue(BATCH + 1)
-    const missing = [unresolved?.createdAt, others.length === BATCH ? oldest?.createdAt : undefined]
-    const times = missing.filter((time) => time !== undefined).map((time) => Date.parse(time))
-    const since = Math.min(seenUntil - (isLong ? LONG_OVERLAP_MS : 0), ...times) - CLOCK_SKEW_MS
-    return {
-      since: new Date(Math.min(since, Date.parse(interrupted?.since ?? ago(0)))).toISOString(),
-      startedAt: ago(0),
-      isLong,
-      checkpoint: interrupted?.checkpoint ?? checkpoint,
+      newest,
+      coveredSince,
     }
+    await lease.writeCursor(complete)
   }
 
   /**
@@ -192,7 +149,7 @@ export function sweepService({ store, dots, settle, lease, backfill, log, now, c
    */
   async function checkOverdue(signal: AbortSignal): Promise<number> {
     const isClosed = dots.calls.breakers.background === 'closed'
-    const due = await overdue(MAX_ROWS)
+    const due = await checkouts.overdue(whichAreOverdue(ago), MAX_ROWS)
     let failures = 0
     // After an open circuit breaker the first call is the one that decides, so it is not one for a single session.
     let failuresInARow = isClosed ? 0 : MAX_FAILURES_IN_A_ROW

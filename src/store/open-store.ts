@@ -15,7 +15,7 @@ export function databasePath(databaseUrl: string): string {
  * waits for them.
  */
 const READS_MUCH: Partial<Record<string, readonly string[]>> = {
-  checkouts: ['list', 'countSales', 'soldOut', 'countLinkSales'],
+  checkouts: ['list', 'countSales', 'soldOut', 'countLinkSales', 'endedRange'],
   events: ['named'],
 } satisfies { [Table in keyof TableQueries]?: readonly (keyof TableQueries[Table])[] }
 
@@ -45,8 +45,8 @@ export async function openStore(databaseUrl: string, options: StoreOptions = {})
     return { database: opened, steps: stepQueue(opened.run) }
   }
 
-  async function call(table: string, query: string, parameters: readonly unknown[]): Promise<unknown> {
-    if (isClosed) throw new StoreError('DATABASE_CLOSED')
+  function call(table: string, query: string, parameters: readonly unknown[]): Promise<unknown> {
+    if (isClosed) return Promise.reject(new StoreError('DATABASE_CLOSED'))
     const step = { table, query, parameters, at: now().getTime() }
     if (!isShared || READS_MUCH[table]?.includes(query) !== true) return steps.call(step)
     // One that could not be opened is opened again by the next query.
@@ -54,7 +54,7 @@ export async function openStore(databaseUrl: string, options: StoreOptions = {})
       reader = undefined
       throw error
     })
-    return (await reader).steps.call(step)
+    return reader.then((opened) => opened.steps.call(step))
   }
 
   return {

@@ -43,6 +43,15 @@ class Argument {
   }
 }
 
+/** A kind of database that runs a compiled query at once. */
+export interface Direct {
+  execute<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>>
+}
+
+function isDirect(adapter: object): adapter is Direct {
+  return 'execute' in adapter
+}
+
 interface Compilable<Row> {
   compile(db: QueryExecutorProvider): CompiledQuery<Row>
 }
@@ -65,7 +74,8 @@ export function prepared<Tables, Arguments extends unknown[], Row>(
       compiled.set(adapter, query)
     }
     const parameters = query.parameters.map((one) => (one instanceof Argument ? values[one.index] : one))
-    return db.executeQuery({ ...query, parameters })
+    const filled = { ...query, parameters }
+    return isDirect(adapter) ? adapter.execute(filled) : db.executeQuery(filled)
   }
 }
 

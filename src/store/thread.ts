@@ -10,7 +10,7 @@ const FILE = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.u
 /** A thread that has died is started again after this time; until then the store is down. */
 const RESTART_PAUSE_MS = 1_000
 /** Megabytes: bounds of the thread's own heap. Its old generation holds the rows of an upgrade. */
-const HEAP = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8 }
+const HEAP = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 }
 
 /** A database in a thread of its own. */
 export type DatabaseThread = Awaited<ReturnType<typeof openInThread>>

@@ -4,7 +4,7 @@ import { prepared } from './rows.ts'
 import { MAX_ROWS } from './store.ts'
 
 /** Which open checkouts are to be checked. Times are ISO 8601. */
-interface Overdue {
+export interface Overdue {
   /** Their session ended before this time. */
   endedBefore: string
   /** No session can end after this time: an expiry beyond it was computed with a wrong clock. */
@@ -74,6 +74,35 @@ export function unsettledCheckouts(db: Kysely<{ checkouts: CheckoutsTable }>, no
         checkFailures: row.check_failures,
         lastCheckedAt: row.last_checked_at,
       }))
+    },
+
+    /**
+     * The open checkouts whose sessions should have ended between `after` and `before` (ISO 8601): how many, how many of
+     * them could not be checked, and which were created first and last. Looks through all of them.
+     */
+    async endedRange(after: string, before: string) {
+      const rows = db
+        .selectFrom('checkouts')
+        .where('state', '=', 'open')
+        .where('expires_at', '>=', after)
+        .where('expires_at', '<', before)
+        .where('session_id', 'is not', null)
+      const [counted] = await rows
+        .select([
+          sql<number>`count(*)`.as('count'),
+          sql<number>`sum(case when check_failures > 0 then 1 else 0 end)`.as('failed'),
+        ])
+        .execute()
+      const ends = rows
+        .select(['created_at as createdAt', 'session_id as sessionId'])
+        .$narrowType<{ sessionId: string }>()
+        .limit(1)
+      return {
+        count: Number(counted?.count ?? 0),
+        failed: Number(counted?.failed ?? 0),
+        first: await ends.orderBy('created_at').executeTakeFirst(),
+        last: await ends.orderBy('created_at', 'desc').executeTakeFirst(),
+      }
     },
 
     /**

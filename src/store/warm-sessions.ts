@@ -40,9 +40,9 @@ export interface WarmStock {
 /** A click that may get a warm session. `createdAt`: ISO 8601. */
 export interface WarmClick {
   offer: string
-  /** Of a browser that may have a live checkout for the purchase: it gets that one again. */
-  purchase: PurchaseKey | undefined
-  checkout: Omit<Click, 'id'>
+  /** The browser may have a live checkout for the purchase already: it gets that one again. */
+  mayHaveOne: boolean
+  checkout: Omit<Click, 'id'> & PurchaseKey
   createdAt: string
 }
 
@@ -81,8 +81,8 @@ export function warmQueries(db: Kysely<WarmTables>, now: () => Date) {
      * Hands out a session for a click: one statement takes it from the others, so nobody else gets it, and its checkout is
      * written in the same transaction. Undefined where there is none.
      */
-    async handOut({ offer, purchase, checkout, createdAt }: WarmClick): Promise<HandedOut | undefined> {
-      const reused = purchase && (await reusableCheckout(db, purchase, now()))
+    async handOut({ offer, mayHaveOne, checkout, createdAt }: WarmClick): Promise<HandedOut | undefined> {
+      const reused = mayHaveOne ? await reusableCheckout(db, checkout, now()) : undefined
       if (reused !== undefined) return { reused }
       for (;;) {
         const { rows } = await taken(db, offer, now().toISOString(), latest())

@@ -17,7 +17,7 @@ describe('the cookie', () => {
   test('on http is a random value that scripts cannot read and other sites cannot send along with a form', async () => {
     const { name, value, flags } = await flagsOf({})
     expect([name, flags]).toEqual(['buyer', ['HttpOnly', 'Max-Age=10800', 'Path=/', 'SameSite=Lax']])
-    expect(value).toMatch(/^[A-Za-z0-9_-]{22}$/)
+    expect(value).toMatch(/^[0-9a-f]{12}[A-Za-z0-9_-]{22}$/)
   })
 
   test('on https is limited to this host and to https', async () => {

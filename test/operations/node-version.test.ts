@@ -6,7 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 /** What our sources cannot be run by: it knows the options of the scripts, and no TypeScript. */
 const OLD_NODE = `data:text/javascript,${encodeURIComponent("Object.defineProperty(process, 'versions', { value: { node: '20.20.2' } })")}`
 /** These run tools that an older Node can run, or other scripts. */
-const WITHOUT_SOURCES = ['lint', 'format', 'typecheck', 'test', 'test:full']
+const WITHOUT_SOURCES = ['lint', 'format', 'typecheck', 'test', 'test:full', 'build', 'check-image']
 const scripts = Object.entries(packageJson.scripts).filter(([name]) => !WITHOUT_SOURCES.includes(name))
 
 test.each(scripts)('`npm run %s` on an older Node stops with one sentence', (_name, script) => {

@@ -369,6 +369,8 @@ test('a pause after a failure of the list lasts its length, also if the clock is
 test('what is new in the list is read every five minutes', async () => {
   const { shop, minutes } = await open()
   for (let n = 0; n < 205; n++) await click(shop)
+  await minutes(2)
+  await click(shop)
   await minutes(20)
   const { checkoutId } = await click(shop)
   change(shop, `delete from checkouts where id = '${checkoutId}'`)
@@ -376,6 +378,30 @@ test('what is new in the list is read every five minutes', async () => {
   const isRestored = () => rows(shop, 'checkouts').some(({ id }) => id === checkoutId)
   expect(await minutes(7, isRestored)).toBeLessThanOrEqual(7)
   expect(shop.sandbox.requests.filter(({ call }) => call === 'list').length).toBeLessThanOrEqual(2)
+})
+
+test('of a list from new to old only what is new is read, and the part where many sessions have ended', async () => {
+  const { clock, shop, minutes, states } = await open()
+  const clickTimes = (times: number) => Promise.all(Array.from({ length: times }, () => click(shop)))
+  const pages = () => shop.sandbox.requests.filter(({ call }) => call === 'list').length
+  await clickTimes(60)
+  clock.forward(30 * MINUTE)
+  await clickTimes(450)
+  await minutes(2)
+  clock.forward(10 * MINUTE)
+  await clickTimes(50)
+  shop.sandbox.clear()
+  await minutes(6)
+  expect(pages()).toBeLessThanOrEqual(2)
+
+  // The first sixty have expired, and nobody has said so. Five hundred newer ones are still open.
+  clock.forward(14 * MINUTE)
+  shop.sandbox.clear()
+  expect(await minutes(12, () => states().filter((state) => state === 'expired').length === 60)).toBeLessThan(
+    12,
+  )
+  expect(pages()).toBeLessThanOrEqual(4)
+  expect(states().filter((state) => state === 'open')).toHaveLength(500)
 })
 
 test('a long list that is sorted from old to new is not read again as a whole, and may change its order', async () => {

@@ -187,7 +187,8 @@ export async function runUntil(untilMs: number, afterStep: () => void): Promise<
  * before anything else is imported, since modules keep what they have read from `globalThis`.
  */
 export function installVirtualTime(): void {
-  const wallMs = () => EPOCH_MS + clockMs + (owners.getStore()?.clockSkewMs ?? 0)
+  // In whole milliseconds, as the real one.
+  const wallMs = () => Math.floor(EPOCH_MS + clockMs + (owners.getStore()?.clockSkewMs ?? 0))
   class VirtualDate extends real.Date {
     constructor(...args: []) {
       if (args.length === 0) super(wallMs())
@@ -247,6 +248,7 @@ export function installVirtualTime(): void {
   Math.random = () => random.next()
   Object.assign(crypto, {
     randomBytes: (size: number) => Buffer.from(random.hex(size * 2), 'hex'),
+    randomFillSync: (bytes: Buffer) => bytes.fill(random.hex(bytes.length * 2), 'hex'),
     randomUUID: () => random.uuid(),
   })
   // What is measured of the real machine is never the same twice.

@@ -1,0 +1,178 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  bare,
+  CLICK,
+  type Contender,
+  median,
+  startContender,
+  startUpstream,
+  stopAll,
+  WARM_SESSIONS,
+  warm,
+} from './contenders.ts'
+import { load, percentile } from './load.ts'
+import { cpuMicroseconds, isPinned, memoryMb, type Running } from './servers.ts'
+
+export const CONNECTIONS = 64
+const UPSTREAM_DELAY_MS = 50
+
+interface Measured {
+  clicksPerSecond: number
+  cpuMicroseconds: number
+  p50Ms: number
+  addedP50Ms: number
+  addedP99Ms: number
+  idleMb: number
+  loadedMb: number
+  startMs: number
+}
+
+interface Options {
+  rounds: number
+  seconds: number
+  /** For the data of the servers. */
+  folder: string
+}
+
+/** Measures each contender in turn, round by round, and prints the table. The first one is what the others are compared with. */
+export async function compare(contenders: readonly Contender[], { rounds, seconds, folder }: Options) {
+  const results = new Map<string, Measured[]>(contenders.map(({ name }) => [name, []]))
+  const redirects: number[] = []
+  for (let round = 1; round <= rounds; round += 1) {
+    redirects.push(await plainRedirect(seconds, join(folder, `${round}-redirect`)))
+    for (const contender of contenders) {
+      const measured = await measure(
+        contender,
+        seconds,
+        join(folder, `${round}-${contenders.indexOf(contender)}`),
+      )
+      results.get(contender.name)?.push(measured)
+      console.error(`round ${round}: ${contender.name}: ${Math.round(measured.clicksPerSecond)} clicks/s`)
+    }
+  }
+  report(contenders, results, redirects)
+}
+
+async function measure(contender: Contender, seconds: number, data: string): Promise<Measured> {
+  const running: Running[] = []
+  try {
+    const quick = await startUpstream(0)
+    running.push(quick)
+    const server = await startContender(contender, quick.port, `${data}-quick`)
+    running.push(server)
+    // A run must not end because the stock does.
+    const requests = contender === warm ? WARM_SESSIONS / 2 - 1 : undefined
+    const click = {
+      ...CLICK,
+      port: server.port,
+      path: () => contender.path,
+      connections: CONNECTIONS,
+      requests,
+    }
+    await sleep(1_500)
+    const idleMb = memoryMb(server.pid)
+    await load({ ...click, seconds: seconds / 2 })
+    const cpuBefore = cpuMicroseconds(server.pid)
+    const result = await load({ ...click, seconds })
+    const cpu = cpuMicroseconds(server.pid) - cpuBefore
+    await sleep(1_000)
+    const loadedMb = memoryMb(server.pid)
+    await stopAll(running)
+    return {
+      clicksPerSecond: result.answers / result.seconds,
+      cpuMicroseconds: cpu / result.answers,
+      p50Ms: percentile(result, 0.5),
+      ...(await added(contender, seconds, data)),
+      idleMb,
+      loadedMb,
+      startMs: server.startMs,
+    }
+  } finally {
+    await stopAll(running)
+  }
+}
+
+/** What a click takes longer than the upstream asked directly, with few clicks at a time. */
+async function added(contender: Contender, seconds: number, data: string) {
+  const running: Running[] = []
+  try {
+    const slow = await startUpstream(UPSTREAM_DELAY_MS)
+    running.push(slow)
+    const server = await startContender(contender, slow.port, `${data}-slow`)
+    running.push(server)
+    const few = { connections: 4, seconds }
+    const through = { ...CLICK, ...few, port: server.port, path: () => contender.path }
+    await load({ ...through, seconds: 1 })
+    const post = { method: 'POST', body: '{"line_items":[],"mode":"payment"}', status: 200 }
+    const path = () => '/api/v2/checkout-sessions'
+    const direct = await load({ ...few, ...post, port: slow.port, path })
+    const clicks = await load(through)
+    return {
+      addedP50Ms: percentile(clicks, 0.5) - percentile(direct, 0.5),
+      addedP99Ms: percentile(clicks, 0.99) - percentile(direct, 0.99),
+    }
+  } finally {
+    await stopAll(running)
+  }
+}
+
+/** The median time of a redirect that asks nobody, at as many connections. */
+async function plainRedirect(seconds: number, data: string): Promise<number> {
+  const running: Running[] = []
+  try {
+    const upstream = await startUpstream(0)
+    running.push(upstream)
+    const server = await startContender(bare, upstream.port, data)
+    running.push(server)
+    const options = { port: server.port, path: () => '/redirect', connections: CONNECTIONS, status: 302 }
+    await load({ ...options, seconds: seconds / 2 })
+    return percentile(await load({ ...options, seconds }), 0.5)
+  } finally {
+    await stopAll(running)
+  }
+}
+
+function report(
+  contenders: readonly Contender[],
+  results: ReadonlyMap<string, readonly Measured[]>,
+  redirects: readonly number[],
+): void {
+  const of = (name: string, field: keyof Measured) => (results.get(name) ?? []).map((one) => one[field])
+  const bareOf = (field: keyof Measured) => of(contenders[0]?.name ?? '', field)
+  /** The median of the ratios of each round, whose servers ran right after one another. */
+  const ratio = (name: string, field: keyof Measured) =>
+    median(of(name, field).map((value, round) => value / (bareOf(field)[round] ?? Number.NaN)))
+  console.log(
+    isPinned
+      ? 'each server on one core, the load and Dots on the other'
+      : 'NOT pinned to cores: taskset is missing',
+  )
+  const speeds = bareOf('clicksPerSecond')
+  const noise = (Math.max(...speeds) - Math.min(...speeds)) / median(speeds)
+  console.log(
+    `noise: the speed of the bare handler differed by ${(noise * 100).toFixed(0)} % between the rounds\n`,
+  )
+  console.log(
+    '| server | throughput ÷ bare | CPU ÷ bare | CPU µs a click | p50 ms at 64 | added p50 / p99 ms | memory idle / after load MB | start ÷ bare | start ms |',
+  )
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
+  for (const { name } of contenders) {
+    const value = (field: keyof Measured, digits = 0) => median(of(name, field)).toFixed(digits)
+    const cells = [
+      name,
+      ratio(name, 'clicksPerSecond').toFixed(2),
+      ratio(name, 'cpuMicroseconds').toFixed(2),
+      value('cpuMicroseconds'),
+      value('p50Ms', 1),
+      `${value('addedP50Ms', 1)} / ${value('addedP99Ms', 1)}`,
+      `${value('idleMb')} / ${value('loadedMb')}`,
+      ratio(name, 'startMs').toFixed(2),
+      value('startMs'),
+    ]
+    console.log(`| ${cells.join(' | ')} |`)
+  }
+  console.log(
+    `\na redirect that asks nobody: p50 ${median(redirects).toFixed(1)} ms at ${CONNECTIONS} connections`,
+  )
+}
