@@ -14,6 +14,7 @@ import { StoreError } from '../../src/store/store.ts'
 import { orderBooksContract } from '../contract/order-books.ts'
 import { NEW_CHECKOUT, type StoreUnderTest, storeContract } from '../contract/store.ts'
 import { visitsContract } from '../contract/visits.ts'
+import { warmContract } from '../contract/warm.ts'
 
 async function withNewFile(options: { now: () => Date }): Promise<StoreUnderTest> {
   const url = `sqlite:${join(await newFolder(), 'shop.db')}`
@@ -30,6 +31,7 @@ async function withNewFile(options: { now: () => Date }): Promise<StoreUnderTest
 storeContract('SQLite', withNewFile)
 orderBooksContract('SQLite', withNewFile)
 visitsContract('SQLite', withNewFile)
+warmContract('SQLite', withNewFile)
 
 const CREATED_AT = '2026-11-22T10:00:00.000Z'
 
