@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -114,6 +114,9 @@ async function reloadBesideRequests(
     const server = await startContender(contender, upstream.port, join(folder, 'reload'))
     running.push(server)
     const log = () => readFileSync(join(folder, 'reload', 'server.log'), 'utf8')
+    // Before, since this process measures meanwhile.
+    writeCatalog(`${path}.second`, products, 'second')
+    await sleep(500)
     const asked = load({
       port: server.port,
       path: () => '/healthz',
@@ -123,7 +126,7 @@ async function reloadBesideRequests(
       seconds: 12,
     })
     await sleep(1_000)
-    writeCatalog(path, products, 'second')
+    renameSync(`${path}.second`, path)
     const health = await asked
     if (!log().includes('catalog.reloaded')) throw new Error('the catalog was not reloaded')
     console.log(

@@ -26,6 +26,8 @@ export class Catalog {
   /** In the order of the file. */
   readonly products: readonly Product[]
   readonly #positions: ReadonlyMap<string, number>
+  /** A click looks its product up several times. */
+  #last: { text: string; product: Product | undefined } | undefined
 
   /** Takes both over. `positions` are the places of the products in the list, by the plain forms of their skus. */
   constructor(
@@ -46,8 +48,11 @@ export class Catalog {
 
   /** The product whose sku has the same plain form as the text. Takes the same time in a catalog of any size. */
   findPlain(text: string): Product | undefined {
+    if (this.#last?.text === text) return this.#last.product
     const position = this.#positions.get(plainForm(text))
-    return position === undefined ? undefined : this.products[position]
+    const product = position === undefined ? undefined : this.products[position]
+    this.#last = { text, product }
+    return product
   }
 
   /** The products that can be bought at that moment, in the order of the file: 3 ms for a hundred thousand. */

@@ -21,8 +21,8 @@ export interface Link {
   isShared: boolean
 }
 
-/** Links without a query that are kept; each takes a few hundred bytes. */
-const MAX_SHARED = 10_000
+/** Links without a query that are kept; each takes two kilobytes, with what it sells. */
+const MAX_SHARED = 1_000
 
 /** What a link is read with. */
 interface LinkContext {
@@ -31,10 +31,14 @@ interface LinkContext {
   now: Date
 }
 
-/** {@link readLink}, which reads a link without a query once for each version of the catalog. */
+/**
+ * {@link readLink}, which keeps links without a query for one version of the catalog: those that were clicked twice, so that
+ * a thousand links that are clicked once push nothing out of the memory.
+ */
 export function linkReader(): typeof readLink {
   // Nothing here keeps an old catalog in memory.
   const shared = new WeakMap<Catalog, Map<string, Link>>()
+  let seenOnce = new Set<string>()
   return (segment, pairs, context) => {
     if (pairs.length > 0) return readLink(segment, pairs, context)
     const links = shared.get(context.catalog) ?? new Map<string, Link>()
@@ -43,6 +47,11 @@ export function linkReader(): typeof readLink {
     const link = readLink(segment, pairs, context)
     // A damaged link may have its query in the segment, and with it a buyer's email, or an expiry.
     if (link.linkId !== undefined || link.parameters.covered.size > 0) return link
+    if (!seenOnce.delete(segment)) {
+      if (seenOnce.size >= MAX_SHARED) seenOnce = new Set()
+      seenOnce.add(segment)
+      return link
+    }
     const one = { ...link, isShared: true }
     if (links.size >= MAX_SHARED) links.clear()
     shared.set(context.catalog, links.set(segment, one))

@@ -123,29 +123,28 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
     const startedAt = now()
     const id = newCheckoutId(startedAt)
     const createdAt = startedAt.toISOString()
-    const checkout = { id, ...purchase.checkout, metadata: purchase.merchantMetadata, ...key }
+    const { body, expiresIn, merchantMetadata } = purchase.requestOf(id)
+    const checkout = { id, ...purchase.checkout, metadata: merchantMetadata, ...key }
     // Never the email: the log may be stored longer than the buyer has agreed to.
     const details = { checkout: id, items: purchase.items, amountTotal: checkout.amountTotal }
     const write = (work: () => Promise<boolean>, more: object = {}) =>
       optional(log, 'checkout.not-stored', work, { ...details, ...more })
 
-    const { session, checkoutUrl } = await dots
-      .createCheckoutSession(purchase.bodyOf(id))
-      .catch((error: unknown) => {
-        if (isDotsError(error)) {
-          Object.assign(error.details, details)
-          const state = error.sessionMayExist ? 'unknown' : 'failed'
-          // The buyer does not wait for it.
-          void write(() => checkouts.recordUnopened(checkout, { state, reason: error.code }, createdAt))
-        }
-        throw error
-      })
+    const { session, checkoutUrl } = await dots.createCheckoutSession(body).catch((error: unknown) => {
+      if (isDotsError(error)) {
+        Object.assign(error.details, details)
+        const state = error.sessionMayExist ? 'unknown' : 'failed'
+        // The buyer does not wait for it.
+        void write(() => checkouts.recordUnopened(checkout, { state, reason: error.code }, createdAt))
+      }
+      throw error
+    })
     const opened: OpenedSession = {
       sessionId: session.id,
       paymentIntentId: session.payment_intent_id,
       checkoutUrl: checkoutUrl.href,
       // The expiry that Dots returned, or the requested one if Dots returned none.
-      expiresAt: session.expiry ?? new Date(now().getTime() + purchase.expiresIn * 1000).toISOString(),
+      expiresAt: session.expiry ?? new Date(now().getTime() + expiresIn * 1000).toISOString(),
     }
     const written = await write(() => checkouts.recordOpened(checkout, opened, createdAt), {
       session: session.id,

@@ -13,16 +13,14 @@ const MAX_LINK_LENGTH = 8_192
 const ANY_ID = newCheckoutId(new Date(0))
 
 /** All of a click that follows from its order. */
-export interface Purchase extends Pick<SessionRequest, 'merchantMetadata'> {
+export interface Purchase {
   /** What is sold at which price, to whom, through which signed link, as a hash. Attribution is not included. */
   hash: string
   /** The skus and quantities, for log lines. */
   items: string
   checkout: Omit<NewCheckout, 'id' | 'metadata'>
-  /** Seconds. */
-  expiresIn: number
-  /** JSON of the create call, for the checkout with this id. */
-  bodyOf: (checkoutId: string) => string
+  /** What Dots is asked for, for the checkout with this id. */
+  requestOf: (checkoutId: string) => SessionRequest
 }
 
 export type Purchases = ReturnType<typeof purchases>
@@ -35,19 +33,23 @@ export function purchases(terms: { publicUrl: string; expiresIn: number }) {
     const { link } = order
     const before = link.isShared ? known.get(link) : undefined
     if (before !== undefined) return before
-    const { body, expiresIn, merchantMetadata } = sessionRequest(ANY_ID, order, terms)
-    const parts = body.split(ANY_ID)
     const purchase = {
       hash: purchaseHash(order),
       items: formatPermalink(link.cart),
       checkout: checkoutOf(order),
-      expiresIn,
-      merchantMetadata,
-      bodyOf: (checkoutId: string) => parts.join(checkoutId),
+      requestOf: link.isShared
+        ? requestTemplate(sessionRequest(ANY_ID, order, terms))
+        : (checkoutId: string) => sessionRequest(checkoutId, order, terms),
     }
     if (link.isShared) known.set(link, purchase)
     return purchase
   }
+}
+
+/** Makes requests that differ from this one in nothing but the id. */
+function requestTemplate({ body, ...rest }: SessionRequest): Purchase['requestOf'] {
+  const parts = body.split(ANY_ID)
+  return (checkoutId) => ({ ...rest, body: parts.join(checkoutId) })
 }
 
 function checkoutOf({ link, lines, amountTotal, currency }: Order): Purchase['checkout'] {

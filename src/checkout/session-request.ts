@@ -69,24 +69,23 @@ type PriceData = CreateSession['line_items'][number]['price_data']
  * Dots has no field for, become one line with the sum of their quantities.
  */
 function lineItems(lines: readonly OrderLine[]): string {
+  const [only, ...others] = lines
+  if (only !== undefined && others.length === 0) return lineItem(priceData(only), only.quantity)
   const quantities = new Map<string, number>()
   for (const line of lines) {
     const price = priceData(line)
     quantities.set(price, (quantities.get(price) ?? 0) + line.quantity)
   }
-  return [...quantities].map(([price, quantity]) => `{"price_data":${price},"quantity":${quantity}}`).join()
+  return [...quantities].map(([price, quantity]) => lineItem(price, quantity)).join()
 }
 
-/** The JSON of products at their own price, which is the same for each click. */
-const catalogPrices = new WeakMap<Product, string>()
+function lineItem(price: string, quantity: number): string {
+  return `{"price_data":${price},"quantity":${quantity}}`
+}
 
 function priceData({ product, amount }: OrderLine): string {
-  const known = amount === product.amount ? catalogPrices.get(product) : undefined
-  if (known !== undefined) return known
   const price: PriceData = { currency: product.currency, amount, product_data: productData(product) }
-  const json = JSON.stringify(price)
-  if (amount === product.amount) catalogPrices.set(product, json)
-  return json
+  return JSON.stringify(price)
 }
 
 /** The keys of `metadata` in one order, so that equal products give equal texts. */

@@ -32,6 +32,8 @@ const KEEP_ALIVE_MS = 130_000
 const MALFORMED_URL = '/malformed-url'
 /** A buy link whose `?` was escaped or replaced, from that place to the end of its path. */
 const ESCAPED_QUERY = /^(\/buy\/[^/?]*?(?:&|%3F|%26))([^?]*[^/?])/i
+/** Most requests: nothing in them can be escaped, doubled or taken for a query. */
+const PLAIN_PATH = /^(?:\/[A-Za-z0-9._~:,-]+)+$/
 /** Scheme and host before the path, as clients send them to a proxy (RFC 9112, 3.2.2). */
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i
 
@@ -124,6 +126,7 @@ function withoutDoubleSlashes(url: string): string {
  * kept: anybody can write any host there, and it must not appear in a link on a page.
  */
 function normalizeUrl(request: Pick<IncomingMessage, 'url'>): string {
+  if (request.url !== undefined && PLAIN_PATH.test(request.url)) return request.url
   const path = (request.url ?? '/').replace(ABSOLUTE_FORM, '')
   // The router itself would refuse what does not begin with a slash, such as `GET *?a=1`.
   const rooted = withoutDoubleSlashes(path.startsWith('/') ? path : `/${path}`)

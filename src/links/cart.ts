@@ -91,11 +91,14 @@ export function buyPath(cart: Cart): string {
  * @throws AppError malformed-link for an empty cart, more than `MAX_CART_ITEMS` products, and quantities or
  * sums that are not whole numbers from 1 to `Number.MAX_SAFE_INTEGER`.
  */
-export function makeCart(items: Iterable<CartItem>): Cart {
+export function makeCart(items: readonly CartItem[]): Cart {
+  const [only, ...others] = items
+  // Most carts; nothing in it has to be summed.
+  if (only !== undefined && others.length === 0 && isQuantity(only.quantity)) return items
   const quantities = new Map<string, number>()
   for (const { sku, quantity } of items) {
     const sum = (quantities.get(sku) ?? 0) + quantity
-    if (quantity < 1 || !Number.isSafeInteger(quantity) || !Number.isSafeInteger(sum)) {
+    if (!isQuantity(quantity) || !Number.isSafeInteger(sum)) {
       throw malformedLink('quantity is not a whole number in the supported range')
     }
     quantities.set(sku, sum)
@@ -103,6 +106,10 @@ export function makeCart(items: Iterable<CartItem>): Cart {
   }
   if (quantities.size === 0) throw malformedLink('no item')
   return Array.from(quantities, ([sku, quantity]) => ({ sku, quantity }))
+}
+
+function isQuantity(quantity: number): boolean {
+  return quantity >= 1 && Number.isSafeInteger(quantity)
 }
 
 /** Whether a path can carry a sku, as itself or as a token. */

@@ -58,17 +58,24 @@ export function merchantMetadata(
   maxKeys: number,
   ...sources: Readonly<Record<string, string>>[]
 ): Record<string, string> {
-  const metadata = new Map<string, string>()
-  for (const [key, value] of sources.flatMap((source) => Object.entries(source))) {
-    if (metadata.size >= maxKeys) break
-    if (!metadata.has(key) && value.length <= MAX_METADATA_VALUE_LENGTH) metadata.set(key, value)
+  const metadata: Record<string, string> = {}
+  let size = 0
+  for (const source of sources) {
+    for (const [key, value] of Object.entries(source)) {
+      if (size >= maxKeys) return metadata
+      if (Object.hasOwn(metadata, key) || value.length > MAX_METADATA_VALUE_LENGTH) continue
+      metadata[key] = value
+      size += 1
+    }
   }
-  return Object.fromEntries(metadata)
+  return metadata
 }
 
 /** `items`, `items_2`, …: the permalink, cut into parts of the maximum length. Joined, the parts give the permalink. */
 function itemsMetadata(cart: Cart): [string, string][] {
-  const parts = formatPermalink(cart).match(new RegExp(`.{1,${MAX_METADATA_VALUE_LENGTH}}`, 'g')) ?? []
+  const text = formatPermalink(cart)
+  if (text.length <= MAX_METADATA_VALUE_LENGTH) return [['items', text]]
+  const parts = text.match(new RegExp(`.{1,${MAX_METADATA_VALUE_LENGTH}}`, 'g')) ?? []
   return parts.map((part, index) => [index === 0 ? 'items' : `items_${index + 1}`, part])
 }
 
