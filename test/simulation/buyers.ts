@@ -54,9 +54,11 @@ export type Buyers = ReturnType<typeof simulatedBuyers>
 export function simulatedBuyers(options: BuyersOptions) {
   const { troubles, dots, shop, fail, priceOf, onSale } = options
   const owner = newOwner('buyers')
-  const counts = { clicks: 0, redirected: 0, refused: 0, paid: 0, returned: 0, bots: 0 }
+  const counts = { clicks: 0, redirected: 0, refused: 0, paid: 0, returned: 0, bots: 0, warm: 0 }
   const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   let people = 0
+  /** Who was sent to which session. */
+  const buyerOf = new Map<string, string>()
 
   const isCalm = (kinds: Parameters<Troubles['calmMs']>[0], afterMs: number) => {
     const now = monotonicMs()
@@ -86,6 +88,10 @@ export function simulatedBuyers(options: BuyersOptions) {
       if (answer.cookie !== undefined) headers.cookie = answer.cookie
       if (answer.location !== undefined) {
         counts.redirected += 1
+        const other = buyerOf.get(answer.location) ?? name
+        if (other !== name) fail('session-of-two-buyers', { location: answer.location, name, other })
+        buyerOf.set(answer.location, name)
+        if (dots.sandbox.find(sessionOf(answer.location))?.metadata?.warm !== undefined) counts.warm += 1
         checkSession(answer.location, errand.quantity, [...pricesBefore, ...errand.prices()])
       } else if (!errand.mayBeRefused || answer.status >= 500) checkRefusal(answer)
       return answer
@@ -148,6 +154,10 @@ export function simulatedBuyers(options: BuyersOptions) {
 
   function plainErrand(random: RandomSource, name: string): Errand {
     const sku = random.pick(['tee', 'tee', 'mug', 'lamp'])
+    // A link that says nothing but the product, which may get a session that was made ahead.
+    if (random.chance(0.4)) {
+      return { path: `/buy/${sku}?ref=${name}`, quantity: 1, prices: () => priceOf(sku), mayBeRefused: false }
+    }
     const quantity = 1 + random.below(3)
     const path = `/buy/${sku}?quantity=${quantity}&client_reference_id=${name}`
     return { path, quantity, prices: () => priceOf(sku), mayBeRefused: false }

@@ -106,6 +106,7 @@ export function openShop(options: ShopOptions) {
       LINK_SIGNING_SECRET: LINK_SECRET,
       CHECKOUT_EXPIRES_IN: String(options.expiresIn),
       RATE_LIMIT_MAX: '1000000',
+      WARM_CHECKOUTS: '40',
     }
   }
 
