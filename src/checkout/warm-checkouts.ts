@@ -53,6 +53,8 @@ export function warmCheckouts({ config, catalog, store, dots, log, now, clock }:
   /** Offers that could not be made. `retryAt` is by the monotonic clock. */
   const failures = new Map<string, { count: number; retryAt: number }>()
   const outages = { count: 0, retryAt: Number.NEGATIVE_INFINITY }
+  /** What has expired is removed once a minute, by the monotonic clock. */
+  let pruneAt = Number.NEGATIVE_INFINITY
   /** Whether the store may have sessions although none are to be made. */
   let mayHaveStock = true
 
@@ -70,7 +72,10 @@ export function warmCheckouts({ config, catalog, store, dots, log, now, clock }:
     if (isOff && !mayHaveStock) return
     if (!(await renewLease())) return
     try {
-      await inBatches(store.warm.prune)
+      if (clock() >= pruneAt) {
+        pruneAt = clock() + MINUTE_MS
+        await inBatches(store.warm.prune)
+      }
       const stocked = await store.warm.stock()
       const perMinute = await demandOf(current)
       const products = new Set([...ownWarm(current), ...perMinute.keys()])

@@ -17,6 +17,7 @@ export function databasePath(databaseUrl: string): string {
 const READS_MUCH: Partial<Record<string, readonly string[]>> = {
   checkouts: ['list', 'countSales', 'soldOut', 'countLinkSales', 'endedRange'],
   events: ['named'],
+  warm: ['stock'],
 } satisfies { [Table in keyof TableQueries]?: readonly (keyof TableQueries[Table])[] }
 
 interface Database extends Opened {

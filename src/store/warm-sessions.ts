@@ -59,9 +59,10 @@ const MAX_AHEAD_MS = 60_000
 const MINUTE_LENGTH = '2026-01-31T12:00'.length
 
 const taken = prepared((_db: Kysely<WarmTables>, offer: string, at: string, latest: string) => {
-  const oldest = sql`select id from warm_sessions where offer = ${offer} and usable_until > ${at}
+  const oldest = sql`select usable_until, id from warm_sessions where offer = ${offer} and usable_until > ${at}
     and created_at <= ${latest} order by usable_until limit 1`
-  return sql<Row<WarmSession>>`delete from warm_sessions where id = (${oldest}) returning *`
+  return sql<Row<WarmSession>>`delete from warm_sessions
+    where offer = ${offer} and (usable_until, id) = (${oldest}) returning *`
 })
 
 /** Sessions made ahead, and the clicks that tell how many are needed. */
@@ -117,18 +118,19 @@ export function warmQueries(db: Kysely<WarmTables>, now: () => Date) {
 
     /** Removes some of the sessions of an offer, {@link MAX_ROWS} at most, those first that end first. Resolves to how many. */
     async discard(offer: string, most: number): Promise<number> {
-      const some = sql`select id from warm_sessions where offer = ${offer}
+      const some = sql`select usable_until, id from warm_sessions where offer = ${offer}
         order by usable_until limit ${Math.min(most, MAX_ROWS)}`
-      const { numAffectedRows } = await sql`delete from warm_sessions where id in (${some})`.execute(db)
+      const { numAffectedRows } = await sql`delete from warm_sessions
+        where offer = ${offer} and (usable_until, id) in (${some})`.execute(db)
       return Number(numAffectedRows)
     },
 
-    /** Removes a session that is known to be paid, or handed out. */
+    /** Removes a session that is known to be paid. Looks through all of them. */
     remove: async (id: string): Promise<void> => {
       await db.deleteFrom('warm_sessions').where('id', '=', id).execute()
     },
 
-    /** Deletes some of the sessions that have expired, or were made in the future; resolves to how many. */
+    /** Deletes some of the sessions that have expired, or were made in the future; resolves to how many. Looks through all. */
     prune: () =>
       deleteSome(
         db,

@@ -120,7 +120,11 @@ describe('a session that was made ahead', () => {
 
   test('is handed out with at least half of its life left, and forgotten when it has expired', async () => {
     let at = Date.now()
-    const shop = await startWarm({ now: () => new Date(at), products: warmTee({ expires_in: 3600 }) })
+    const shop = await startWarm({
+      now: () => new Date(at),
+      clock: () => at,
+      products: warmTee({ expires_in: 3600 }),
+    })
     await make(shop)
     at += 31 * MINUTE_MS
     const { to } = await visit(shop)

@@ -2,12 +2,12 @@ import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 
 const STATEMENTS = [
+  // One index, in the order in which they are handed out: each row is soon deleted again.
   `create table warm_sessions (
-     id text primary key, sku text not null, offer text not null, session_id text, payment_intent_id text,
-     checkout_url text not null, created_at text not null, usable_until text not null, expires_at text not null
+     id text not null, sku text not null, offer text not null, session_id text, payment_intent_id text,
+     checkout_url text not null, created_at text not null, usable_until text not null, expires_at text not null,
+     primary key (offer, usable_until, id)
    )`,
-  'create index warm_sessions_offer on warm_sessions (offer, usable_until)',
-  'create index warm_sessions_expires_at on warm_sessions (expires_at)',
   'create table clicks (sku text not null, minute text not null, clicks integer not null, primary key (sku, minute))',
   // Few checkouts come through a signed link; a click on a plain one has nothing to write here.
   'drop index checkouts_link_id_state',
