@@ -13,7 +13,7 @@ FROM node:26.10-slim
 ENV NODE_ENV=production
 # Both generations of the heap are bounded: without bounds they grow with the memory of the machine, not with that of the
 # container. See docs/operating.md, "Memory".
-ENV NODE_OPTIONS="--max-old-space-size=256 --max-semi-space-size=16"
+ENV NODE_OPTIONS="--max-old-space-size=256 --max-semi-space-size=8"
 ENV CATALOG_PATH=/app/catalog/catalog.json
 WORKDIR /app
 

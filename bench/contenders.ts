@@ -11,7 +11,7 @@ import { freePort, type Running, start } from './servers.ts'
 
 export const ROOT = join(import.meta.dirname, '..')
 /** As in the Dockerfile. */
-const HEAP = ['--max-old-space-size=256', '--max-semi-space-size=16']
+const HEAP = ['--max-old-space-size=256', '--max-semi-space-size=8']
 /** The product that is clicked. */
 const SKU = 'tee-black-m'
 /** Sessions made ahead for a run, and the most that `WARM_CHECKOUTS` takes. */
