@@ -75,6 +75,9 @@ export function warmCheckouts({ config, catalog, store, dots, log, now, clock }:
       if (clock() >= pruneAt) {
         pruneAt = clock() + MINUTE_MS
         await inBatches(store.warm.prune)
+        // Those that are still wanted have been tried again by then; the others are products as they were once.
+        for (const [hash, { retryAt }] of failures)
+          if (retryAt < clock() - MAX_PAUSE_MS) failures.delete(hash)
       }
       const stocked = await store.warm.stock()
       const perMinute = await demandOf(current)
