@@ -22,17 +22,19 @@ const TIME = /^[0-9a-f]{12}(?=.{22}$)/
 
 /** Random bytes for this many cookies are made at once: each call of the generator costs more than the bytes. */
 const POOLED_COOKIES = 256
-const pool = Buffer.alloc(POOLED_COOKIES * COOKIE_BYTES)
-let used = pool.length
 
-function newValue(): string {
-  if (used === pool.length) {
-    randomFillSync(pool)
-    used = 0
+function cookieValues(): () => string {
+  const pool = Buffer.alloc(POOLED_COOKIES * COOKIE_BYTES)
+  let used = pool.length
+  return () => {
+    if (used === pool.length) {
+      randomFillSync(pool)
+      used = 0
+    }
+    used += COOKIE_BYTES
+    const time = Date.now().toString(16).padStart(12, '0')
+    return time + pool.toString('base64url', used - COOKIE_BYTES, used)
   }
-  used += COOKIE_BYTES
-  const time = Date.now().toString(16).padStart(12, '0')
-  return time + pool.toString('base64url', used - COOKIE_BYTES, used)
 }
 
 /**
@@ -46,6 +48,7 @@ export const browserIds = fp<{ https: boolean }>(async (app, { https }) => {
   const attributes = `Max-Age=${COOKIE_SECONDS}; Path=/; HttpOnly;${https ? ' Secure;' : ''} SameSite=Lax`
   const cookieOf = ({ headers }: FastifyRequest) =>
     headers.cookie === undefined ? undefined : pattern.exec(headers.cookie)?.[1]
+  const newValue = cookieValues()
   // With the time first, so that the rows of new browsers lie beside each other.
   const idOf = (value: string) => (TIME.exec(value)?.[0] ?? '') + hash('sha256', value, 'base64url')
 

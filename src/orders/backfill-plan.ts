@@ -1,7 +1,8 @@
 import type { Store } from '../store/open-store.ts'
 import type { Overdue } from '../store/unsettled-checkouts.ts'
 import { AFTER_CLICK_MS } from './backfill.ts'
-import type { BackfillCursor, EndedPart, SweepCursor } from './lease.ts'
+import type { BackfillCursor, SweepCursor } from './lease.ts'
+import { idPrefix, timeOfId } from './session-metadata.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -28,6 +29,10 @@ const LIST_OVERLAP_MS = MINUTE_MS
 /** What has ended is read once more within this time, since Dots may report an end late. */
 const ENDED_OVERLAP_MS = 20 * MINUTE_MS
 const ENDED_INTERVAL_MS = HOUR_MS
+/** Sessions in the list whose long backfill is 20 pages. */
+const SMALL_LIST = 2_000
+/** Longer than the call of a click takes: sessions lie in the order of the ids of their checkouts but for this time. */
+const CLICK_MS = 15_000
 /** Maximum difference between our clock and that of Dots. */
 const CLOCK_SKEW_MS = 10 * MINUTE_MS
 
@@ -61,12 +66,17 @@ export function backfillPlan({ checkouts, ago }: { checkouts: Store['checkouts']
     const [unresolved] = await checkouts.unresolved(ago(AFTER_CLICK_MS), 1)
     const startedAt = ago(0)
     const isCovered = coveredSince !== undefined && (unresolved?.createdAt ?? startedAt) >= coveredSince
-    if (newest !== undefined && isCovered) {
-      const since = new Date(Date.parse(newest) - LIST_OVERLAP_MS).toISOString()
-      const ended = await endedPart(stored)
-      return { since, startedAt, coveredSince, ended, readsEnded: ended !== undefined }
+    const isLongDue = (longCompletedAt ?? '') <= ago(LONG_BACKFILL_INTERVAL_MS)
+    if (newest !== undefined && isCovered && !(isLongDue && (await isSmall()))) {
+      const part = await endedPart(stored)
+      const newSince = new Date(Date.parse(newest) - LIST_OVERLAP_MS).toISOString()
+      // Without a session that is newer than the part, the list is read on to its end.
+      const since =
+        part !== undefined && part.after === undefined && part.since < newSince ? part.since : newSince
+      const ended = part?.after === undefined ? undefined : { ...part, after: part.after }
+      return { since, startedAt, coveredSince, ended, readsEnded: part !== undefined }
     }
-    const isLong = interrupted?.isLong === true || (longCompletedAt ?? '') <= ago(LONG_BACKFILL_INTERVAL_MS)
+    const isLong = interrupted?.isLong === true || isLongDue
     const seenUntil = Date.parse((isLong ? longCompletedAt : undefined) ?? completedAt ?? startedAt)
     // More than can be checked one by one: the backfill begins early enough to settle them.
     const [oldest, ...others] = await checkouts.overdue(whichAreOverdue(ago), BATCH + 1)
@@ -78,18 +88,28 @@ export function backfillPlan({ checkouts, ago }: { checkouts: Store['checkouts']
     return { since, startedAt, isLong, checkpoint, coveredSince: since }
   }
 
+  /** Whether a long backfill takes so few pages that it is made each hour, since it meets whatever the others may miss. */
+  async function isSmall(): Promise<boolean> {
+    return (await checkouts.countSince(ago(LONG_OVERLAP_MS + CLOCK_SKEW_MS), SMALL_LIST + 1)) <= SMALL_LIST
+  }
+
   /**
    * Where in a list from new to old the sessions are that should have ended since the last time that this part was read: if
-   * they are too many to be checked one by one, or if some could not be checked, once an hour.
+   * they are too many to be checked one by one, or if some could not be checked, once an hour. `after` is missing where no
+   * newer session is known.
    */
-  async function endedPart({ endedReadAt = '' }: SweepCursor): Promise<EndedPart | undefined> {
+  async function endedPart({ endedReadAt = '' }: SweepCursor) {
     const readBefore = Date.parse(endedReadAt) - ENDED_OVERLAP_MS
     const endedAfter = Number.isNaN(readBefore) ? '' : new Date(readBefore).toISOString()
     const { count, failed, first, last } = await checkouts.endedRange(endedAfter, ago(AFTER_EXPIRY_MS))
     if (first === undefined || last === undefined) return undefined
     if (count <= BATCH && (failed === 0 || endedReadAt > ago(ENDED_INTERVAL_MS))) return undefined
-    const since = new Date(Date.parse(first.createdAt) - CLOCK_SKEW_MS).toISOString()
-    return { after: last.sessionId, until: first.sessionId, since }
+    const from = timeOfId(first) - CLICK_MS
+    const [older, newer] = await Promise.all([
+      checkouts.sessionNextTo(idPrefix(from), 'before'),
+      checkouts.sessionNextTo(idPrefix(timeOfId(last) + CLICK_MS), 'after'),
+    ])
+    return { after: newer, until: older, since: new Date(from - CLOCK_SKEW_MS).toISOString() }
   }
 
   return plan

@@ -26,11 +26,10 @@ const CheckpointSchema = Type.Object({
 /** A part of a list from new to old, which begins after one session and ends with another. */
 const EndedPartSchema = Type.Object({
   after: Type.String(),
-  until: Type.String(),
+  until: Type.Optional(Type.String()),
   /** ISO 8601; sessions created before are certainly behind the last one. */
   since: Type.String(),
 })
-export type EndedPart = Static<typeof EndedPartSchema>
 
 /** Where a backfill is in Dots' list; recorded after each page, so that a later run continues there. */
 const BackfillCursorSchema = Type.Object({

@@ -17,7 +17,19 @@ const CHECKOUT_ID = new RegExp(`^${CHECKOUT_ID_PATTERN}$`)
  * the 32 of a random UUID. Who knows an id sees its order, so its 122 random bits must not be guessed.
  */
 export function newCheckoutId(at: Date): string {
-  return at.getTime().toString(16).padStart(12, '0') + randomUUID().replaceAll('-', '')
+  return idPrefix(at.getTime()) + randomUUID().replaceAll('-', '')
+}
+
+const ID_TIME_DIGITS = 12
+
+/** What the ids begin with that are made in this millisecond (since 1970). */
+export function idPrefix(ms: number): string {
+  return ms.toString(16).padStart(ID_TIME_DIGITS, '0')
+}
+
+/** When an id was made, in milliseconds since 1970. */
+export function timeOfId(id: string): number {
+  return Number.parseInt(id.slice(0, ID_TIME_DIGITS), 16)
 }
 
 /** What the service itself writes into a session, so that a lost store can be rebuilt from Dots' list. */

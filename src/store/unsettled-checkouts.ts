@@ -1,6 +1,6 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { type Checkout, type CheckoutsTable, readCheckout } from './checkout.ts'
-import { prepared } from './rows.ts'
+import { count, prepared } from './rows.ts'
 import { MAX_ROWS } from './store.ts'
 
 /** Which open checkouts are to be checked. Times are ISO 8601. */
@@ -78,31 +78,50 @@ export function unsettledCheckouts(db: Kysely<{ checkouts: CheckoutsTable }>, no
 
     /**
      * The open checkouts whose sessions should have ended between `after` and `before` (ISO 8601): how many, how many of
-     * them could not be checked, and which were created first and last. Looks through all of them.
+     * them could not be checked, and the ids of those that were made first and last. Looks through all of them. The random
+     * ids of earlier versions say no time, and are left out.
      */
     async endedRange(after: string, before: string) {
-      const rows = db
+      const row = await db
         .selectFrom('checkouts')
         .where('state', '=', 'open')
         .where('expires_at', '>=', after)
         .where('expires_at', '<', before)
         .where('session_id', 'is not', null)
-      const [counted] = await rows
+        .where(sql<boolean>`length(id) = 44`)
         .select([
-          sql<number>`count(*)`.as('count'),
-          sql<number>`sum(case when check_failures > 0 then 1 else 0 end)`.as('failed'),
+          sql<number>`count(*)`.as('total'),
+          sql<number | null>`sum(case when check_failures > 0 then 1 else 0 end)`.as('failed'),
+          sql<string | null>`min(id)`.as('first'),
+          sql<string | null>`max(id)`.as('last'),
         ])
-        .execute()
-      const ends = rows
-        .select(['created_at as createdAt', 'session_id as sessionId'])
-        .$narrowType<{ sessionId: string }>()
-        .limit(1)
+        .executeTakeFirst()
+      const { total = 0, failed, first, last } = row ?? {}
       return {
-        count: Number(counted?.count ?? 0),
-        failed: Number(counted?.failed ?? 0),
-        first: await ends.orderBy('created_at').executeTakeFirst(),
-        last: await ends.orderBy('created_at', 'desc').executeTakeFirst(),
+        count: Number(total),
+        failed: Number(failed ?? 0),
+        first: first ?? undefined,
+        last: last ?? undefined,
       }
+    },
+
+    /** The session of the checkout whose id is next to `id` in the order of ids. */
+    async sessionNextTo(id: string, side: 'before' | 'after'): Promise<string | undefined> {
+      const row = await db
+        .selectFrom('checkouts')
+        .select('session_id')
+        .where('id', side === 'after' ? '>=' : '<=', id)
+        .where('session_id', 'is not', null)
+        .where(sql<boolean>`length(id) = 44`)
+        .orderBy('id', side === 'after' ? 'asc' : 'desc')
+        .limit(1)
+        .executeTakeFirst()
+      return row?.session_id ?? undefined
+    },
+
+    /** How many checkouts were created since then (ISO 8601), counted up to `limit`. */
+    async countSince(since: string, limit: number): Promise<number> {
+      return count(db, db.selectFrom('checkouts').select('id').where('created_at', '>=', since).limit(limit))
     },
 
     /**
