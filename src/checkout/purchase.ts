@@ -23,8 +23,6 @@ export interface Purchase {
   requestOf: (checkoutId: string) => SessionRequest
 }
 
-export type Purchases = ReturnType<typeof purchases>
-
 /** The purchases of orders. Those of links without a query are made once for each version of the catalog. */
 export function purchases(terms: { publicUrl: string; expiresIn: number }) {
   const known = new WeakMap<Link, Purchase>()

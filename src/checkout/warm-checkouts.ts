@@ -40,6 +40,14 @@ interface WarmOptions {
   clock: () => number
 }
 
+/** How the calls to Dots of one run are going. */
+interface Run {
+  failures: number
+  outages: number
+  /** Dots is not asked any more in this run. */
+  isOver: boolean
+}
+
 export type WarmCheckouts = ReturnType<typeof warmCheckouts>
 
 /** Sessions that are made at Dots ahead of the clicks on plain links, so that these wait for no call. */
@@ -210,10 +218,7 @@ export function warmCheckouts({ config, catalog, store, dots, log, now, clock }:
   }
 
   /** True if it was made. @throws StoreError */
-  async function makeOne(
-    product: Product,
-    run: { failures: number; outages: number; isOver: boolean },
-  ): Promise<boolean> {
+  async function makeOne(product: Product, run: Run): Promise<boolean> {
     const offer = offers.ofProduct(product)
     const startedAt = now()
     const id = newCheckoutId(startedAt)
@@ -244,11 +249,7 @@ export function warmCheckouts({ config, catalog, store, dots, log, now, clock }:
     }
   }
 
-  function noteFailure(
-    offer: Offer,
-    error: AppError,
-    run: { failures: number; outages: number; isOver: boolean },
-  ): void {
+  function noteFailure(offer: Offer, error: AppError, run: Run): void {
     run.failures += 1
     if (error.kind.outage || error.pauseSeconds !== undefined) run.outages += 1
     run.isOver ||= run.failures >= MAX_FAILURES || run.outages >= MAX_OUTAGES
