@@ -61,13 +61,15 @@ export function sqliteEngine(
   }
 
   /**
-   * Runs steps in one transaction, each in a savepoint of its own, so that one that fails takes no other along. Returns
+   * Runs steps in one transaction. At first without savepoints, which cost more than most steps: where a step fails, nothing
+   * of them stays, and they run again, each in a savepoint of its own, so that one that fails takes no other along. Returns
    * those that another process's lock has kept from writing; nothing of them was changed.
    */
   async function transaction(
     steps: readonly Step[],
     begin: 'begin' | 'begin immediate',
     outcomes: Map<Step, Outcome>,
+    hasSavepoints = false,
   ): Promise<readonly Step[]> {
     const locked: Step[] = []
     const fail = (step: Step, failure: StoreError) => {
@@ -78,28 +80,30 @@ export function sqliteEngine(
       checkFile()
       execute(begin)
       for (const step of steps) {
-        execute('savepoint step')
+        if (hasSavepoints) execute('savepoint step')
         try {
           outcomes.set(step, { result: await call(step) })
         } catch (error) {
           // A full disk ends the transaction by itself.
-          if (!database.isOpen || !database.isTransaction) throw error
+          if (!hasSavepoints || !database.isOpen || !database.isTransaction) throw error
           execute('rollback to step')
           fail(step, asStoreError(error))
         }
-        execute('release step')
+        if (hasSavepoints) execute('release step')
       }
       execute('commit')
       return locked
     } catch (error) {
       if (database.isOpen && database.isTransaction) execute('rollback')
+      const isShared = steps.length > 1
+      if (isShared && !hasSavepoints) return transaction(steps, begin, outcomes, true)
       const failure = asStoreError(error)
       locked.length = 0
-      // Where the transaction fails as a whole, each step is tried without the others.
-      const isShared = steps.length > 1 && failure.code !== 'SQLITE_BUSY'
       for (const step of steps) {
-        if (isShared) locked.push(...(await transaction([step], begin, outcomes)))
-        else fail(step, failure)
+        // Where the transaction fails as a whole, each step is tried without the others.
+        if (isShared && failure.code !== 'SQLITE_BUSY') {
+          locked.push(...(await transaction([step], begin, outcomes)))
+        } else fail(step, failure)
       }
       return locked
     }

@@ -58,7 +58,11 @@ export async function openSqlite({
       })
     }
     const db = new Kysely<Tables>({ dialect: sqliteDialect(database) })
-    if (!readOnly) await retrying(() => migrate(db, database))
+    if (!readOnly) {
+      await retrying(() => migrate(db, database))
+      // What a statement may have to undo stays in memory: SQLite writes it to a file otherwise. Not for the sorting of an upgrade.
+      database.exec('PRAGMA temp_store = MEMORY')
+    }
     const engine = sqliteEngine(database, db, path === ':memory:' ? () => {} : fileCheck(path))
     const createdAt = await retrying(() => readCreatedAt(db, new Date(at)))
     if (!mustExist && !readOnly) await engine.proveWrite(at)
