@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Updateable } from 'kysely'
 import type { Checkout, CheckoutState, CheckoutsTable, NewCheckout, PurchaseKey } from './checkout.ts'
 import { byId, type CheckoutTables } from './checkout-lookups.ts'
-import { preparedFor, toRow } from './rows.ts'
+import { prepared, preparedFor } from './rows.ts'
 
 /** `superseded`: the checkout is in a state that does not allow this change (complete is final); nothing was changed. */
 export type RecordOutcome = 'recorded' | 'superseded' | 'unknown-checkout'
@@ -9,17 +9,89 @@ export type RecordOutcome = 'recorded' | 'superseded' | 'unknown-checkout'
 /** What is known of a click, and of which browser and purchase it is. */
 export type Click = NewCheckout & Partial<PurchaseKey>
 
-/** Inserts of these columns; a row with the same id stays. */
-export const unlessKnown = preparedFor<CheckoutTables>((columns) => (_db, ...values) => {
-  return sql`insert into checkouts (${sql.raw(columns)}) values (${sql.join(values)}) on conflict (id) do nothing`
+/** A checkout to be written. `createdAt`: ISO 8601. */
+export type NewRow = Click & Pick<Checkout, 'createdAt'> & Partial<Pick<Checkout, 'isHeld'>>
+/** The columns of its outcome. */
+export type RowOutcome = Pick<CheckoutsTable, 'state'> &
+  Partial<
+    Pick<
+      CheckoutsTable,
+      'failure' | 'session_id' | 'payment_intent_id' | 'checkout_url' | 'expires_at' | 'reusable_until'
+    >
+  >
+
+/** The row of a checkout. It has the same columns in the same order each time, so that its statement is prepared once. */
+function rowOf(checkout: NewRow, outcome: RowOutcome, now: Date) {
+  return {
+    id: checkout.id,
+    items: JSON.stringify(checkout.items),
+    amount_total: checkout.amountTotal,
+    currency: checkout.currency,
+    link: checkout.link,
+    link_id: checkout.linkId,
+    link_uses: checkout.linkUses,
+    client_reference_id: checkout.clientReferenceId,
+    customer_email: checkout.customerEmail,
+    metadata: JSON.stringify(checkout.metadata),
+    browser_id: checkout.browserId ?? null,
+    purchase_hash: checkout.purchaseHash ?? null,
+    created_at: checkout.createdAt,
+    is_held: Number(checkout.isHeld ?? false),
+    updated_at: now.toISOString(),
+    state: outcome.state,
+    failure: outcome.failure ?? null,
+    session_id: outcome.session_id ?? null,
+    payment_intent_id: outcome.payment_intent_id ?? null,
+    checkout_url: outcome.checkout_url ?? null,
+    expires_at: outcome.expires_at ?? null,
+    reusable_until: outcome.reusable_until ?? null,
+  } satisfies Partial<CheckoutsTable>
+}
+
+/** Never the checkout of a buyer. */
+export const PROOF: NewRow = {
+  id: 'proof',
+  items: [{ sku: 'proof', name: 'proof', quantity: 1, amount: 1 }],
+  amountTotal: 1,
+  currency: 'usd',
+  link: '/',
+  linkId: null,
+  linkUses: null,
+  clientReferenceId: null,
+  customerEmail: null,
+  metadata: {},
+  createdAt: '',
+}
+const COLUMNS = Object.keys(rowOf(PROOF, { state: 'open' }, new Date(0)))
+
+function insertInto(values: readonly unknown[]) {
+  return sql`insert into checkouts (${sql.raw(COLUMNS.join())}) values (${sql.join(values)})`
+}
+/** A row with the same id stays. */
+export const unlessKnown = prepared((_db: Kysely<CheckoutTables>, ...values: unknown[]) => {
+  return sql`${insertInto(values)} on conflict (id) do nothing`
 })
-/** Inserts of these columns; a row with the same id is replaced, unless it is complete or expired. */
-export const replaceUnlessEnded = preparedFor<CheckoutTables>((columns) => (_db, ...values) => {
-  const changes = columns.split(',').map((column) => `${column} = excluded.${column}`)
-  return sql`insert into checkouts (${sql.raw(columns)}) values (${sql.join(values)})
-    on conflict (id) do update set ${sql.raw(changes.join())}
+/** A row with the same id is replaced, unless it is complete or expired. What is held stays held. */
+export const replaceUnlessEnded = prepared((_db: Kysely<CheckoutTables>, ...values: unknown[]) => {
+  const changes = COLUMNS.filter((column) => column !== 'is_held').map(
+    (column) => `${column} = excluded.${column}`,
+  )
+  return sql`${insertInto(values)} on conflict (id) do update set ${sql.raw(changes.join())}
     where checkouts.state in ('creating', 'open', 'unknown', 'failed')`
 })
+
+/** Writes a row; false where one with its id has kept it from being written. */
+export async function insertCheckout(
+  db: Kysely<CheckoutTables>,
+  checkout: NewRow,
+  outcome: RowOutcome,
+  statement: typeof unlessKnown,
+  now: Date,
+): Promise<boolean> {
+  const { numAffectedRows } = await statement(db, ...Object.values(rowOf(checkout, outcome, now)))
+  return numAffectedRows === 1n
+}
+
 /** Updates of these columns, for a checkout in one of these states. */
 const moved = preparedFor<CheckoutTables>((key) => (_db, id, ...values) => {
   const [columns = '', states = '', withoutSession] = key.split(' ')
@@ -28,20 +100,6 @@ const moved = preparedFor<CheckoutTables>((key) => (_db, id, ...values) => {
   return sql`update checkouts set ${sql.join(changes)} where id = ${id} and state in (${sql.raw(from.join())})
     ${sql.raw(withoutSession ? 'and session_id is null' : '')}`
 })
-/** Writes a row; false where one with its id has kept it from being written. */
-export async function insertCheckout(
-  db: Kysely<CheckoutTables>,
-  record: Click & Partial<Pick<Checkout, 'createdAt' | 'isHeld'>>,
-  more: Updateable<CheckoutsTable>,
-  statement: typeof unlessKnown,
-  now: Date,
-): Promise<boolean> {
-  const row = [...toRow({ ...record, updatedAt: now.toISOString() }), ...Object.entries(more)]
-  const key = row.map(([column]) => column).join()
-  const { numAffectedRows } = await statement(key)(db, ...row.map(([, value]) => value))
-  return numAffectedRows === 1n
-}
-
 /** Changes a checkout that is in one of the states `from`. */
 export async function moveCheckout(
   db: Kysely<CheckoutTables>,

@@ -2,7 +2,6 @@ import { type Kysely, sql } from 'kysely'
 import {
   type Checkout,
   type CheckoutFlag,
-  type NewCheckout,
   type OpenedSession,
   openedRow,
   type PurchaseKey,
@@ -12,6 +11,7 @@ import {
   type Click,
   insertCheckout,
   moveCheckout,
+  PROOF,
   type RecordOutcome,
   replaceUnlessEnded,
   unlessKnown,
@@ -48,20 +48,6 @@ const sold = prepared((db: Kysely<CheckoutTables>, sku: string, checkout_id: str
 const boughtCart = prepared((db: Kysely<CheckoutTables>, browserId: string, bought: string) =>
   db.deleteFrom('saved_carts').where('browser_id', '=', browserId).where('bought_as', '=', bought),
 )
-
-/** Never a row of a buyer's. */
-const PROOF: NewCheckout = {
-  id: 'proof',
-  items: [{ sku: 'proof', name: 'proof', quantity: 1, amount: 1 }],
-  amountTotal: 1,
-  currency: 'usd',
-  link: '/',
-  linkId: null,
-  linkUses: null,
-  clientReferenceId: null,
-  customerEmail: null,
-  metadata: {},
-}
 
 /** The checkouts. Each transition is one conditional update, so of two callers at the same time only one makes it. */
 export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {

@@ -43,9 +43,9 @@ class Argument {
   }
 }
 
-/** A kind of database that runs a compiled query at once. */
+/** A kind of database that runs a compiled query at once, with these parameters instead of its own. */
 export interface Direct {
-  execute<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>>
+  execute<Row>(query: CompiledQuery<Row>, parameters: readonly unknown[]): Promise<QueryResult<Row>>
 }
 
 function isDirect(adapter: object): adapter is Direct {
@@ -74,8 +74,7 @@ export function prepared<Tables, Arguments extends unknown[], Row>(
       compiled.set(adapter, query)
     }
     const parameters = query.parameters.map((one) => (one instanceof Argument ? values[one.index] : one))
-    const filled = { ...query, parameters }
-    return isDirect(adapter) ? adapter.execute(filled) : db.executeQuery(filled)
+    return isDirect(adapter) ? adapter.execute(query, parameters) : db.executeQuery({ ...query, parameters })
   }
 }
 
@@ -92,16 +91,6 @@ export function preparedFor<Tables>(
     }
     return query
   }
-}
-
-/** The columns and values of a record. */
-export function toRow(record: Readonly<Record<string, unknown>>): [column: string, value: unknown][] {
-  return Object.entries(record).map(([field, value]) => [columnOf(field), toValue(value)])
-}
-
-function toValue(value: unknown): unknown {
-  if (typeof value === 'boolean') return Number(value)
-  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value
 }
 
 /**

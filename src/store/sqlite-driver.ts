@@ -59,8 +59,8 @@ class DirectAdapter extends SqliteAdapter implements Direct {
     super()
     this.#connection = connection
   }
-  execute<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>> {
-    return this.#connection.executeQuery<Row>(query)
+  execute<Row>({ sql }: CompiledQuery<Row>, parameters: readonly unknown[]): Promise<QueryResult<Row>> {
+    return this.#connection.executeQuery<Row>({ sql, parameters })
   }
 }
 
@@ -73,7 +73,10 @@ class Connection implements DatabaseConnection {
     this.#prepare = prepare
   }
 
-  async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
+  async executeQuery<Row>({
+    sql,
+    parameters,
+  }: Pick<CompiledQuery, 'sql' | 'parameters'>): Promise<QueryResult<Row>> {
     const statement = this.#prepare(sql)
     const values = parameters as readonly SQLInputValue[]
     let gives = this.#gives.get(statement)

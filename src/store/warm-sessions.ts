@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox'
 import { type Checkout, openedRow, type PurchaseKey } from './checkout.ts'
 import { type CheckoutTables, reusableCheckout } from './checkout-lookups.ts'
 import { type Click, insertCheckout, unlessKnown } from './checkout-writes.ts'
-import { deleteSome, prepared, type Row, rowReader, toRow } from './rows.ts'
+import { deleteSome, prepared, type Row, rowReader } from './rows.ts'
 import { MAX_ROWS } from './store.ts'
 
 const Nullable = Type.Union([Type.String(), Type.Null()])
@@ -71,10 +71,19 @@ export function warmQueries(db: Kysely<WarmTables>, now: () => Date) {
   const latest = () => new Date(now().getTime() + MAX_AHEAD_MS).toISOString()
 
   return {
-    add: async (session: WarmSession): Promise<void> => {
+    async add({
+      sessionId: session_id,
+      paymentIntentId: payment_intent_id,
+      checkoutUrl: checkout_url,
+      createdAt: created_at,
+      usableUntil: usable_until,
+      expiresAt: expires_at,
+      ...rest
+    }: WarmSession): Promise<void> {
+      const times = { created_at, usable_until, expires_at }
       await db
         .insertInto('warm_sessions')
-        .values(Object.fromEntries(toRow(session)) as Row<WarmSession>)
+        .values({ ...rest, session_id, payment_intent_id, checkout_url, ...times })
         .execute()
     },
 
@@ -85,8 +94,10 @@ export function warmQueries(db: Kysely<WarmTables>, now: () => Date) {
     async handOut({ offer, mayHaveOne, checkout, createdAt }: WarmClick): Promise<HandedOut | undefined> {
       const reused = mayHaveOne ? await reusableCheckout(db, checkout, now()) : undefined
       if (reused !== undefined) return { reused }
+      const at = now()
+      const times = [at.toISOString(), latest()] as const
       for (;;) {
-        const { rows } = await taken(db, offer, now().toISOString(), latest())
+        const { rows } = await taken(db, offer, ...times)
         if (rows[0] === undefined) return undefined
         const { id, sessionId, paymentIntentId, checkoutUrl, expiresAt } = readWarm(rows[0])
         const session = {
@@ -95,9 +106,9 @@ export function warmQueries(db: Kysely<WarmTables>, now: () => Date) {
           checkoutUrl,
           expiresAt,
         }
-        const opened = openedRow(session, now())
+        const opened = openedRow(session, at)
         // A database that was put back from a copy may have sessions that were handed out before.
-        if (await insertCheckout(db, { id, ...checkout, createdAt }, opened, unlessKnown, now())) {
+        if (await insertCheckout(db, { id, ...checkout, createdAt }, opened, unlessKnown, at)) {
           return { taken: { id, checkoutUrl } }
         }
       }
