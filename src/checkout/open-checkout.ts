@@ -12,6 +12,7 @@ import { merchantPart } from './session-request.ts'
 import type { Status } from './status.ts'
 import type { UnsavedCheckouts } from './unsaved-checkouts.ts'
 import type { WarmCheckouts } from './warm-checkouts.ts'
+import type { Offer } from './warm-offers.ts'
 
 /** A session older than this is checked at Dots before a buyer is sent back to it: it takes seconds to pay. */
 const CHECK_AFTER_MS = 5_000
@@ -52,17 +53,23 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
    *
    * @throws AppError dots-… when there is no session to send the buyer to.
    */
-  async function open(
+  function open(
     order: Order,
     { browserId, isNewBrowser, log }: { browserId: string; isNewBrowser: boolean; log: Log },
   ): Promise<OpenedCheckout> {
     const purchase = purchaseOf(order)
     const key = { browserId, purchaseHash: purchase.hash }
-    if (isNewBrowser) return takeOrOpen(order, purchase, key, { mayHaveOne: false, log })
+    const offer = warm.offerOf(order)
+    if (isNewBrowser) {
+      // Without an offer the store has nothing for it.
+      return offer === undefined
+        ? openNew(purchase, key, log)
+        : takeOrOpen(order, purchase, key, { offer, mayHaveOne: false, log })
+    }
     const name = `${browserId} ${key.purchaseHash}`
     const first = opening.get(name)
-    if (first !== undefined) return { ...(await first), origin: 'reused' }
-    const opened = reuseOrOpen(order, purchase, key, log).finally(() => opening.delete(name))
+    if (first !== undefined) return first.then((opened) => ({ ...opened, origin: 'reused' }))
+    const opened = reuseOrOpen(order, purchase, key, { offer, log }).finally(() => opening.delete(name))
     opening.set(name, opened)
     return opened
   }
@@ -72,10 +79,10 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
     order: Order,
     purchase: Purchase,
     key: PurchaseKey,
-    log: Log,
+    { offer, log }: { offer: Offer | undefined; log: Log },
   ): Promise<OpenedCheckout> {
     await optional(log, 'checkout.not-read', () => unsaved.saveOf(key.browserId, store))
-    return takeOrOpen(order, purchase, key, { mayHaveOne: true, log })
+    return takeOrOpen(order, purchase, key, { offer, mayHaveOne: true, log })
   }
 
   /**
@@ -86,10 +93,8 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
     order: Order,
     purchase: Purchase,
     key: PurchaseKey,
-    { mayHaveOne, log }: { mayHaveOne: boolean; log: Log },
+    { offer, mayHaveOne, log }: { offer: Offer | undefined; mayHaveOne: boolean; log: Log },
   ): Promise<OpenedCheckout> {
-    const offer = warm.offerOf(order)
-    if (offer === undefined && !mayHaveOne) return openNew(purchase, key, log)
     const known = await optional(log, 'checkout.not-read', async (): Promise<HandedOut | undefined> => {
       if (offer !== undefined) {
         const metadata = merchantPart(order, offer.ownKeys)
@@ -130,7 +135,10 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
     const write = (work: () => Promise<boolean>, more: object = {}) =>
       optional(log, 'checkout.not-stored', work, { ...details, ...more })
 
-    const { session, checkoutUrl } = await dots.createCheckoutSession(body).catch((error: unknown) => {
+    let created: Awaited<ReturnType<typeof dots.createCheckoutSession>>
+    try {
+      created = await dots.createCheckoutSession(body)
+    } catch (error) {
       if (isDotsError(error)) {
         Object.assign(error.details, details)
         const state = error.sessionMayExist ? 'unknown' : 'failed'
@@ -138,7 +146,8 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
         void write(() => checkouts.recordUnopened(checkout, { state, reason: error.code }, createdAt))
       }
       throw error
-    })
+    }
+    const { session, checkoutUrl } = created
     const opened: OpenedSession = {
       sessionId: session.id,
       paymentIntentId: session.payment_intent_id,

@@ -60,6 +60,11 @@ export function priceLink(catalog: Catalog, link: Link, now: Date): Order {
   return { link, lines, amountTotal, currency }
 }
 
+/** Whether what the order sells may be sold out, or its link used up. */
+export function hasSalesLimits({ lines, link }: Order): boolean {
+  return link.terms.uses !== undefined || lines.some(({ product }) => salesLimit(product) !== undefined)
+}
+
 /**
  * Refuses products that have reached their sales limit, and signed links that have reached their number of uses. Counts
  * completed sales, not clicks, since an open checkout may expire unpaid. If the store fails, the sale is allowed.

@@ -35,8 +35,9 @@ export function circuitBreaker(
 
   /** Whole seconds until a call may be allowed again, at least 1; 0 where it is allowed now. */
   const secondsToWait = (): number => {
+    if (state === 'closed') return 0
     const waitMs = openUntil - clock()
-    if (state === 'closed' || (state === 'open' && waitMs <= 0)) return 0
+    if (state === 'open' && waitMs <= 0) return 0
     return Math.max(1, Math.ceil(waitMs / 1000))
   }
 

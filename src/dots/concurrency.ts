@@ -61,34 +61,38 @@ export function concurrencyLimiter(max: number, clock: () => number) {
     return promise
   }
 
+  /** Gives a slot back that was taken now. */
+  const releaseOf = (purpose: Purpose) => {
+    const startedAt = clock()
+    let isReleased = false
+    return () => {
+      if (isReleased) return
+      isReleased = true
+      averageMs += SMOOTHING * (clock() - startedAt - averageMs)
+      inFlight[purpose] -= 1
+      assignSlots()
+    }
+  }
+
   return {
     inFlight: () => inFlight.click + inFlight.return + inFlight.background,
     waiting: () => queues.click.length + queues.return.length + queues.background.length,
 
     /**
-     * Takes a slot and returns the function that gives it back. Waits for one until `call` is aborted, but not at all
-     * where the wait is expected to take longer than `timeoutMs`.
+     * Takes a slot, and gives the function that gives it back: at once where one is free, or a promise of it. It waits until
+     * `call` is aborted, but not at all where the wait is expected to take longer than `timeoutMs`.
      *
-     * @throws AppError `dots-queue-full`
+     * @throws AppError `dots-queue-full`, or rejects with it.
      */
-    async acquire(purpose: Purpose, timeoutMs: number, call: Call): Promise<() => void> {
+    acquire(purpose: Purpose, timeoutMs: number, call: Call): (() => void) | Promise<() => void> {
       if (call.reason !== undefined) throw new AppError('dots-queue-full')
       if (hasSlot(purpose)) {
         inFlight[purpose] += 1
-      } else {
-        const position = queues[purpose].length + 1
-        if ((position / limits[purpose]) * averageMs > timeoutMs) throw new AppError('dots-queue-full')
-        await wait(purpose, call)
+        return releaseOf(purpose)
       }
-      const startedAt = clock()
-      let isReleased = false
-      return () => {
-        if (isReleased) return
-        isReleased = true
-        averageMs += SMOOTHING * (clock() - startedAt - averageMs)
-        inFlight[purpose] -= 1
-        assignSlots()
-      }
+      const position = queues[purpose].length + 1
+      if ((position / limits[purpose]) * averageMs > timeoutMs) throw new AppError('dots-queue-full')
+      return wait(purpose, call).then(() => releaseOf(purpose))
     },
   }
 }

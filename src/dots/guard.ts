@@ -42,8 +42,10 @@ export function callGuard(options: GuardOptions) {
     pausedUntil: 0,
   }))
 
-  const pausedSeconds = (purpose: Purpose) =>
-    Math.max(0, Math.ceil((lanes[purpose].pausedUntil - clock()) / 1000))
+  const pausedSeconds = (purpose: Purpose) => {
+    const { pausedUntil } = lanes[purpose]
+    return pausedUntil === 0 ? 0 : Math.max(0, Math.ceil((pausedUntil - clock()) / 1000))
+  }
 
   const checkPause = (purpose: Purpose): void => {
     const seconds = pausedSeconds(purpose)
@@ -80,44 +82,48 @@ export function callGuard(options: GuardOptions) {
       underWay.add(call)
       lane.calls.add(call)
       if (lane.isAborted) call.abort()
-
-      const once = async (isRetry: boolean): Promise<T> => {
-        // A call that would be rejected anyway is rejected at once, not after the wait for a slot.
-        checkPause(purpose)
-        lane.breaker.check()
-        const release = await limiter.acquire(purpose, deadline - clock(), call)
-        try {
-          checkPause(purpose)
-          const report = lane.breaker.enter()
-          if (!isRetry) lane.budget.recordCall()
-          try {
-            const result = await attempt(call)
-            report('succeeded')
-            return result
-          } catch (error) {
-            lane.pausedUntil = Math.max(lane.pausedUntil, clock() + pauseMsOf(error))
-            report(lane.isAborted ? 'ignored' : outcomeOf(error))
-            throw error
-          }
-        } finally {
-          release()
-        }
-      }
-
+      /** Why the first attempt has failed. */
+      let before: AppError | undefined
       try {
-        return await once(false)
-      } catch (error) {
-        if (!isDotsError(error) || !error.kind.retry || call.reason !== undefined) throw error
-        const delayMs = MIN_RETRY_DELAY_MS + RETRY_SPREAD_MS * random() + pauseMsOf(error)
-        if (clock() + delayMs + MIN_RETRY_MS > deadline) throw error
-        // If this failure has opened the breaker, the caller gets this error: it says more than `dots-breaker-open`.
-        if (lane.breaker.secondsToWait() > 0 || !lane.budget.take()) throw error
-        // Where the call is aborted meanwhile, the attempt that follows ends at once.
-        await delay(delayMs, call)
-        return await once(true).catch((again: unknown) => {
-          if (isDotsError(again)) again.sessionMayExist ||= error.sessionMayExist
-          throw again
-        })
+        for (;;) {
+          try {
+            // A call that would be rejected anyway is rejected at once, not after the wait for a slot.
+            checkPause(purpose)
+            lane.breaker.check()
+            const slot = limiter.acquire(purpose, deadline - clock(), call)
+            const release = slot instanceof Promise ? await slot : slot
+            try {
+              checkPause(purpose)
+              const report = lane.breaker.enter()
+              if (before === undefined) lane.budget.recordCall()
+              try {
+                const result = await attempt(call)
+                report('succeeded')
+                return result
+              } catch (error) {
+                const pauseMs = pauseMsOf(error)
+                if (pauseMs > 0) lane.pausedUntil = Math.max(lane.pausedUntil, clock() + pauseMs)
+                report(lane.isAborted ? 'ignored' : outcomeOf(error))
+                throw error
+              }
+            } finally {
+              release()
+            }
+          } catch (error) {
+            if (before !== undefined) {
+              if (isDotsError(error)) error.sessionMayExist ||= before.sessionMayExist
+              throw error
+            }
+            if (!isDotsError(error) || !error.kind.retry || call.reason !== undefined) throw error
+            const delayMs = MIN_RETRY_DELAY_MS + RETRY_SPREAD_MS * random() + pauseMsOf(error)
+            if (clock() + delayMs + MIN_RETRY_MS > deadline) throw error
+            // If this failure has opened the breaker, the caller gets this error: it says more than `dots-breaker-open`.
+            if (lane.breaker.secondsToWait() > 0 || !lane.budget.take()) throw error
+            before = error
+            // Where the call is aborted meanwhile, the attempt that follows ends at once.
+            await delay(delayMs, call)
+          }
+        }
       } finally {
         underWay.delete(call)
         lane.calls.delete(call)

@@ -81,7 +81,7 @@ export function apiWire(options: WireOptions) {
 
   return {
     /** @throws AppError `dots-…` for everything but a 2xx status with JSON. */
-    async send(request: WireRequest, call: Call): Promise<WireResponse> {
+    send(request: WireRequest, call: Call): Promise<WireResponse> {
       const { path, body, maxBytes } = request
       const options: Dispatcher.DispatchOptions = {
         origin,
@@ -90,24 +90,32 @@ export function apiWire(options: WireOptions) {
         headers: body === undefined ? getHeaders : postHeaders,
         body,
       }
-      let response: RawResponse
-      try {
-        response = await receive(dispatcher, options, maxBytes, call)
-      } catch (error) {
-        throw transportError(error)
+      const { promise, resolve, reject } = Promise.withResolvers<WireResponse>()
+      const take = (response: RawResponse) => {
+        try {
+          resolve(read(request, response, now))
+        } catch (error) {
+          reject(error)
+        }
       }
-      const { statusCode: status, headers, bytes, isWhole } = response
-      const json = isWhole ? parseJson(header(headers, 'content-type'), bytes) : undefined
-      // The status decides, even where a proxy has wrapped the error in a page that is too long to read.
-      if (status < 200 || status > 299) throw statusError(request, response, json, now())
-      if (!isWhole) throw invalidResponse({ status, bytes }, { tooLarge: `over ${maxBytes} bytes` })
-      if (json === undefined) throw invalidResponse({ status, bytes })
-      return { json, status, bytes }
+      receive(dispatcher, options, { call, maxBytes, take, fail: (error) => reject(transportError(error)) })
+      return promise
     },
 
     /** Waits for calls in flight, then closes every connection. */
     close: () => dispatcher.close(),
   }
+}
+
+/** @throws AppError `dots-…` for everything but a 2xx status with JSON. */
+function read(request: WireRequest, response: RawResponse, now: () => Date): WireResponse {
+  const { statusCode: status, headers, bytes, isWhole } = response
+  const json = isWhole ? parseJson(header(headers, 'content-type'), bytes) : undefined
+  // The status decides, even where a proxy has wrapped the error in a page that is too long to read.
+  if (status < 200 || status > 299) throw statusError(request, response, json, now())
+  if (!isWhole) throw invalidResponse({ status, bytes }, { tooLarge: `over ${request.maxBytes} bytes` })
+  if (json === undefined) throw invalidResponse({ status, bytes })
+  return { json, status, bytes }
 }
 
 /** The setting to look at, by the code of a refusal. */
@@ -161,20 +169,27 @@ export function parseRetryAfter(value: string | undefined, now: Date): number | 
   return seconds > 0 ? Math.min(seconds, MAX_RETRY_AFTER_SECONDS) : undefined
 }
 
+interface Receiver {
+  call: Call
+  /** Of a longer body only the beginning is read. */
+  maxBytes: number
+  /** One of the two is called first; what comes after it does not count. */
+  take: (response: RawResponse) => void
+  fail: (cause: unknown) => void
+}
+
 /**
- * Sends a request and receives its response, without the stream and the promises of undici's `request`. Where the body is
- * longer than `maxBytes`, only its beginning is read. Rejects at once when `call` is aborted.
+ * Sends a request and receives its response, without the stream and the promises of undici's `request`. Fails at once when
+ * `call` is aborted.
  */
 function receive(
   dispatcher: Dispatcher,
   options: Dispatcher.DispatchOptions,
-  maxBytes: number,
-  call: Call,
-): Promise<RawResponse> {
-  const { promise, resolve, reject } = Promise.withResolvers<RawResponse>()
+  { call, maxBytes, take, fail }: Receiver,
+): void {
   if (call.reason !== undefined) {
-    reject(call.reason)
-    return promise
+    fail(call.reason)
+    return
   }
   let request: Dispatcher.DispatchController | undefined
   let statusCode = 0
@@ -182,14 +197,14 @@ function receive(
   const chunks: Buffer[] = []
   let size = 0
   call.onAbort = (reason) => {
-    reject(reason)
+    fail(reason)
     request?.abort(reason)
   }
   const end = (isWhole: boolean) => {
     call.onAbort = undefined
     const [first, ...more] = chunks
     const bytes = first !== undefined && more.length === 0 ? first : Buffer.concat(chunks)
-    resolve({ statusCode, headers, bytes, isWhole })
+    take({ statusCode, headers, bytes, isWhole })
   }
   dispatcher.dispatch(options, {
     onRequestStart(controller) {
@@ -212,10 +227,9 @@ function receive(
     onResponseEnd: () => end(true),
     onResponseError(_controller, error) {
       call.onAbort = undefined
-      reject(error)
+      fail(error)
     },
   })
-  return promise
 }
 
 function parseJson(contentType: string | undefined, bytes: Buffer): unknown {

@@ -69,7 +69,9 @@ export function lineOutput(fd: number): LogOutput & { flush: () => void } {
     if (!isRead || waiting.length === 0) return
     // The usual case. Where it fails, `written` says with which line to go on.
     const isWell = rest.length === 0 && dropped === 0
-    let written = isWell ? put(Buffer.from(waiting.join(''))) : 0
+    const bytes = isWell ? Buffer.from(waiting.join('')) : EMPTY
+    let written = put(bytes)
+    if (isWell && written === bytes.length) return
     for (const text of waiting) {
       const line = Buffer.from(text)
       if (written >= line.length) {

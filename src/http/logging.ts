@@ -82,7 +82,9 @@ class ServerLog implements FastifyBaseLogger {
   #write(level: Level, fields: Fields, message: string | undefined): void {
     if (!this.#pino.isLevelEnabled(level)) return
     const requestId = this.#requestId
-    if (typeof fields === 'string') this.#pino[level]({ requestId, event: 'fastify.message' }, fields)
+    // The line of the request: a copy of it would cost as much as the rest.
+    if (typeof fields === 'object' && 'requestId' in fields) this.#pino[level](fields, message)
+    else if (typeof fields === 'string') this.#pino[level]({ requestId, event: 'fastify.message' }, fields)
     else if ('event' in fields) this.#pino[level]({ requestId, ...fields }, message)
     else this.#pino[level]({ requestId, event: 'fastify.message', ...fields }, message)
   }
@@ -107,22 +109,18 @@ export class RequestLog extends LogController {
   override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply) {
     const { failure } = request
     const fields = {
-      ...failure?.details,
+      requestId: request.id,
+      event: 'request.completed',
       method: request.method,
       route: request.is404 ? null : (request.routeOptions.url ?? null),
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
       ...request.logFields,
       aborted: error ? true : undefined,
-      code: failure?.code,
-      // A bug of ours: its stack is needed.
-      err: failure?.code === 'unexpected' ? failure.cause : undefined,
     }
-    if (failure === undefined) {
-      request.log.info({ event: 'request.completed', ...fields }, 'request completed')
-    } else {
-      request.log[failure.logLevel]({ event: 'request.failed', ...fields }, 'request failed')
-    }
+    const line: [fields: object, message: string] =
+      failure === undefined ? [fields, 'request completed'] : failedLine(fields, failure)
+    request.log[failure?.logLevel ?? 'info'](...line)
   }
 
   override streamError(err: Error, request: FastifyRequest): void {
@@ -136,6 +134,12 @@ export class RequestLog extends LogController {
   override serializerError(err: Error, request: FastifyRequest): void {
     this.streamError(err, request)
   }
+}
+
+function failedLine(fields: object, { details, code, cause }: AppError): [fields: object, message: string] {
+  // A bug of ours: its stack is needed.
+  const err = code === 'unexpected' ? cause : undefined
+  return [{ ...details, ...fields, event: 'request.failed', code, err }, 'request failed']
 }
 
 /** Gives each request its own `logFields`. */

@@ -10,7 +10,7 @@ const newCall = () => new Call(LONG_MS)
 function make(max: number) {
   const { clock, forward } = manualClock()
   const limiter = concurrencyLimiter(max, clock)
-  const acquire = (purpose: Purpose, timeoutMs = LONG_MS, call = newCall()) =>
+  const acquire = async (purpose: Purpose, timeoutMs = LONG_MS, call = newCall()) =>
     limiter.acquire(purpose, timeoutMs, call)
   /** Takes slots as long as there are free ones. */
   const fill = async (purpose: Purpose) => {
