@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { readCatalog } from '../src/catalog/catalog.ts'
 import { warmOffers } from '../src/checkout/warm-offers.ts'
 import { loadConfig } from '../src/config.ts'
@@ -26,8 +27,13 @@ export interface Contender {
   args: (port: number, upstreamUrl: string) => readonly string[]
   env?: (port: number, upstreamUrl: string, data: string) => Record<string, string>
   cwd?: string
-  /** What is done before the server starts with a new folder of data. */
-  prepare?: (env: Record<string, string>) => Promise<void>
+  /** Puts so many sessions made ahead into its database: before its first start, and while nobody clicks. */
+  stockUp?: (env: Record<string, string>, sessions: number) => Promise<void>
+}
+
+/** A contender that runs. */
+export interface RunningContender extends Running {
+  stockUp: (sessions: number) => Promise<void>
 }
 
 /** Makes what the image runs of these sources. */
@@ -42,17 +48,17 @@ interface ServiceOptions {
   /** The program; that of the image by default. */
   program?: string
   env?: Record<string, string>
-  prepare?: Contender['prepare']
+  stockUp?: Contender['stockUp']
 }
 
 /** The service with all that it does in production: database file, limits, checks, log at `info`. */
 export function service(name: string, folder: string, options: ServiceOptions = {}): Contender {
-  const { program = 'dist/buy-links.js', env = {}, prepare } = options
+  const { program = 'dist/buy-links.js', env = {}, stockUp } = options
   return {
     name,
     path: `/buy/${SKU}`,
     cwd: folder,
-    prepare,
+    stockUp,
     args: () => [...HEAP, join(folder, program)],
     env: (port, upstreamUrl, data) => ({
       NODE_ENV: 'production',
@@ -87,11 +93,15 @@ export const cold = service('dots-buy-links', ROOT)
 
 export const warm = service('dots-buy-links, warm', ROOT, {
   env: { WARM_CHECKOUTS: String(WARM_SESSIONS) },
-  prepare: makeWarm,
+  stockUp,
 })
 
+/** So many are written at a time: the service has its own writes meanwhile. */
+const SESSIONS_AT_ONCE = 2_000
+let made = 0
+
 /** Fills the stock as the maker would, in seconds instead of minutes. */
-async function makeWarm(env: Record<string, string>): Promise<void> {
+async function stockUp(env: Record<string, string>, sessions: number): Promise<void> {
   const config = loadConfig(env)
   const product = (await readCatalog(config.catalogPath)).find(SKU)
   if (product === undefined) throw new Error(`the catalog has no ${SKU}`)
@@ -100,11 +110,16 @@ async function makeWarm(env: Record<string, string>): Promise<void> {
   using database = new DatabaseSync(config.databaseUrl.replace('sqlite:', ''))
   const insert = database.prepare('insert into warm_sessions values (?, ?, ?, ?, ?, ?, ?, ?, ?)')
   const at = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString()
-  database.exec('begin')
-  for (let n = 1; n <= WARM_SESSIONS; n += 1) {
-    const id = `3a430000-0000-4000-8000-${String(n).padStart(12, '0')}`
+  database.exec('pragma busy_timeout = 1000; begin immediate')
+  for (const last = made + sessions; made < last; ) {
+    made += 1
+    const id = `3a430000-0000-4000-8000-${String(made).padStart(12, '0')}`
     const url = `https://checkout.example/s/${id}`
     insert.run(newCheckoutId(new Date()), SKU, hash, id, id, url, at(0), at(5_000), at(10_000))
+    if (made % SESSIONS_AT_ONCE !== 0) continue
+    database.exec('commit')
+    await sleep(10)
+    database.exec('begin immediate')
   }
   database.exec('commit')
 }
@@ -118,22 +133,25 @@ export async function startUpstream(delayMs: number): Promise<Running> {
 
 /** Starts a contender with its data in the folder `data`. */
 export async function startContender(
-  { args, env, path, cwd, prepare }: Contender,
+  { args, env, path, cwd, stockUp }: Contender,
   upstreamPort: number,
   data: string,
   {
     core = 'server',
     moreEnv = {},
   }: { core?: 'server' | 'any'; moreEnv?: Record<string, string> | undefined } = {},
-): Promise<Running> {
+): Promise<RunningContender> {
   mkdirSync(data, { recursive: true })
   const port = await freePort()
   const url = `http://127.0.0.1:${upstreamPort}`
   const settings = env?.(port, url, data) ?? {}
-  await prepare?.(settings)
+  const stock = async (sessions: number) => stockUp?.(settings, sessions)
+  await stock(WARM_SESSIONS)
   const logPath = join(data, 'server.log')
   writeFileSync(logPath, '')
-  return start({ args: args(port, url), env: { ...settings, ...moreEnv }, cwd, port, path, core, logPath })
+  const moreSettings = { ...settings, ...moreEnv }
+  const running = await start({ args: args(port, url), env: moreSettings, cwd, port, path, core, logPath })
+  return { ...running, stockUp: stock }
 }
 
 /** What every answer to a click has to be. */
