@@ -51,6 +51,11 @@ interface Waiting extends PromiseWithResolvers<unknown> {
   since: number
 }
 
+/** Resolves after the requests that have arrived in this turn of the event loop were read. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /**
  * Groups steps, so that many share one transaction and one flush to the disk: those of one turn of the event loop, and
  * those that come while others are under way (group commit).
@@ -61,7 +66,7 @@ export function stepQueue(run: RunSteps) {
 
   async function runWaiting(): Promise<void> {
     // The steps of all requests that have arrived in this turn go together.
-    await new Promise((resolve) => setImmediate(resolve))
+    await turn()
     while (waiting.length > 0) {
       const group = waiting
       waiting = []
@@ -76,6 +81,9 @@ export function stepQueue(run: RunSteps) {
         else if ('failure' in outcome) reject(storeErrorOf(outcome.failure))
         else resolve(outcome.result)
       }
+      // Buyers that have just got their answers click again, and what they ask for shares the flush of those that wait.
+      await turn()
+      await turn()
     }
     running = undefined
   }
