@@ -4,6 +4,7 @@ import {
   bare,
   CLICK,
   type Contender,
+  cold,
   median,
   startContender,
   startUpstream,
@@ -40,9 +41,13 @@ interface Options {
 /** Measures each contender in turn, round by round, and prints the table. The first one is what the others are compared with. */
 export async function compare(contenders: readonly Contender[], { rounds, seconds, folder }: Options) {
   const results = new Map<string, Measured[]>(contenders.map(({ name }) => [name, []]))
-  const redirects: number[] = []
+  const redirects: Redirects[] = []
   for (let round = 1; round <= rounds; round += 1) {
-    redirects.push(await plainRedirect(seconds, join(folder, `${round}-redirect`)))
+    const data = join(folder, `${round}-redirect`)
+    redirects.push({
+      bare: await plainRedirect(bare, '/redirect', seconds, `${data}-bare`),
+      service: await plainRedirect(cold, '/buy', seconds, `${data}-service`),
+    })
     for (const contender of contenders) {
       const measured = await measure(
         contender,
@@ -108,7 +113,7 @@ async function added(contender: Contender, seconds: number, data: string) {
     running.push(server)
     const few = { connections: 4, seconds }
     const through = { ...CLICK, ...few, port: server.port, path: () => contender.path }
-    await load({ ...through, seconds: 1 })
+    await load({ ...through, connections: CONNECTIONS })
     const post = { method: 'POST', body: '{"line_items":[],"mode":"payment"}', status: 200 }
     const path = () => '/api/v2/checkout-sessions'
     const direct = await load({ ...few, ...post, port: slow.port, path })
@@ -122,16 +127,28 @@ async function added(contender: Contender, seconds: number, data: string) {
   }
 }
 
-/** The median time of a redirect that asks nobody, at as many connections. */
-async function plainRedirect(seconds: number, data: string): Promise<number> {
+/** The median times of redirects that ask nobody, in milliseconds, at as many connections. */
+interface Redirects {
+  bare: number
+  /** `/buy` without items leads to the shop. */
+  service: number
+}
+
+async function plainRedirect(
+  contender: Contender,
+  path: string,
+  seconds: number,
+  data: string,
+): Promise<number> {
   const running: Running[] = []
   try {
     const upstream = await startUpstream(0)
     running.push(upstream)
-    const server = await startContender(bare, upstream.port, data)
+    const server = await startContender(contender, upstream.port, data)
     running.push(server)
-    const options = { port: server.port, path: () => '/redirect', connections: CONNECTIONS, status: 302 }
-    await load({ ...options, seconds: seconds / 2 })
+    const status = contender === bare ? 302 : 303
+    const options = { port: server.port, path: () => path, connections: CONNECTIONS, status }
+    await load({ ...options, seconds })
     return percentile(await load({ ...options, seconds }), 0.5)
   } finally {
     await stopAll(running)
@@ -141,7 +158,7 @@ async function plainRedirect(seconds: number, data: string): Promise<number> {
 function report(
   contenders: readonly Contender[],
   results: ReadonlyMap<string, readonly Measured[]>,
-  redirects: readonly number[],
+  redirects: readonly Redirects[],
 ): void {
   const of = (name: string, field: keyof Measured) => (results.get(name) ?? []).map((one) => one[field])
   const bareOf = (field: keyof Measured) => of(contenders[0]?.name ?? '', field)
@@ -177,7 +194,8 @@ function report(
     ]
     console.log(`| ${cells.join(' | ')} |`)
   }
+  const p50 = (of: keyof Redirects) => median(redirects.map((one) => one[of])).toFixed(1)
   console.log(
-    `\na redirect that asks nobody: p50 ${median(redirects).toFixed(1)} ms at ${CONNECTIONS} connections`,
+    `\na redirect that asks nobody, at ${CONNECTIONS} connections: p50 ${p50('bare')} ms bare, ${p50('service')} ms in the service`,
   )
 }

@@ -7,6 +7,7 @@ import { failedChecks } from './0005-failed-checks.ts'
 import { announcementsOfNobody } from './0006-announcements-of-nobody.ts'
 import { boughtCarts } from './0007-bought-carts.ts'
 import { warmSessions } from './0008-warm-sessions.ts'
+import { warmSessionsInOrder } from './0009-warm-sessions-in-order.ts'
 
 /** All migrations, in order. A released migration is never edited: the next change is a new migration. */
 export const migrations: Record<string, Migration> = {
@@ -18,4 +19,5 @@ export const migrations: Record<string, Migration> = {
   '0006-announcements-of-nobody': announcementsOfNobody,
   '0007-bought-carts': boughtCarts,
   '0008-warm-sessions': warmSessions,
+  '0009-warm-sessions-in-order': warmSessionsInOrder,
 }
