@@ -11,14 +11,13 @@ import {
   stopAll,
   WARM_SESSIONS,
   warm,
+  warmUp,
 } from './contenders.ts'
 import { load, percentile } from './load.ts'
 import { cpuMicroseconds, isPinned, memoryMb, type Running } from './servers.ts'
 
 export const CONNECTIONS = 64
 const UPSTREAM_DELAY_MS = 50
-const WARM_UP_SECONDS = 12
-const WARM_UP_PARTS = 3
 
 interface Measured {
   clicksPerSecond: number
@@ -78,11 +77,7 @@ async function measure(contender: Contender, seconds: number, data: string): Pro
     }
     await sleep(1_500)
     const idleMb = memoryMb(server.pid)
-    // The compilers of V8 take seconds of clicks until they have nothing left to do, the more the larger a program is.
-    for (let part = 0; part < WARM_UP_PARTS; part += 1) {
-      const { answers } = await load({ ...click, seconds: WARM_UP_SECONDS / WARM_UP_PARTS })
-      await server.stockUp(answers)
-    }
+    await warmUp(server, click)
     const cpuBefore = cpuMicroseconds(server.pid)
     const result = await load({ ...click, seconds })
     const cpu = cpuMicroseconds(server.pid) - cpuBefore

@@ -8,6 +8,7 @@ import { warmOffers } from '../src/checkout/warm-offers.ts'
 import { loadConfig } from '../src/config.ts'
 import { newCheckoutId } from '../src/orders/session-metadata.ts'
 import { openStore } from '../src/store/open-store.ts'
+import { type LoadOptions, load } from './load.ts'
 import { freePort, type Running, start } from './servers.ts'
 
 export const ROOT = join(import.meta.dirname, '..')
@@ -152,6 +153,20 @@ export async function startContender(
   const moreSettings = { ...settings, ...moreEnv }
   const running = await start({ args: args(port, url), env: moreSettings, cwd, port, path, core, logPath })
   return { ...running, stockUp: stock }
+}
+
+const WARM_UP_SECONDS = 12
+const WARM_UP_PARTS = 3
+
+/**
+ * Clicks until the compilers of V8 have nothing left to do: that takes seconds, the more the larger a program is. Leaves as
+ * many sessions made ahead as there were.
+ */
+export async function warmUp(server: RunningContender, click: LoadOptions): Promise<void> {
+  for (let part = 0; part < WARM_UP_PARTS; part += 1) {
+    const { answers } = await load({ ...click, seconds: WARM_UP_SECONDS / WARM_UP_PARTS })
+    await server.stockUp(answers)
+  }
 }
 
 /** What every answer to a click has to be. */

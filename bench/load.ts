@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 
-interface LoadOptions {
+export interface LoadOptions {
   port: number
   /** The path of each request. */
   path: () => string

@@ -14,6 +14,7 @@ import {
   startContender,
   startUpstream,
   stopAll,
+  warmUp,
 } from './contenders.ts'
 import { load, percentile } from './load.ts'
 import { cpuMicroseconds, memoryMb, type Running } from './servers.ts'
@@ -91,7 +92,7 @@ async function clickCost(contender: Contender, data: string, seconds: number, pa
     const server = await startContender(contender, upstream.port, data)
     running.push(server)
     const click = { ...CLICK, port: server.port, path, connections: CONNECTIONS }
-    await load({ ...click, seconds: seconds / 2 })
+    await warmUp(server, click)
     const before = cpuMicroseconds(server.pid)
     const { answers } = await load({ ...click, seconds })
     return { cpuMicroseconds: (cpuMicroseconds(server.pid) - before) / answers, startMs: server.startMs }
