@@ -276,6 +276,24 @@ export function orderBooksContract(
         expect(await store.checkouts.countSales('tee', 9)).toBe(1)
       })
 
+      test('of steps that go together one that fails half way leaves nothing, and the others are whole', async () => {
+        const buyers = ['a', 'b', 'c']
+        for (const id of buyers) await sell(id)
+        // The announcement is written last, when the checkout is complete and its sales are counted.
+        const taken = announcement('a')
+        const announcements = [taken, taken, announcement('c')]
+        const outcomes = await Promise.allSettled(
+          buyers.map((id, index) =>
+            store.checkouts.recordCompletion(id, completion({ announcement: announcements[index] ?? taken })),
+          ),
+        )
+        expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+        await reopen()
+        const found = await Promise.all(buyers.map((id) => store.checkouts.find(id)))
+        expect(found.map((one) => one?.state)).toEqual(['complete', 'creating', 'complete'])
+        expect(await store.checkouts.countSales('tee', 9)).toBe(2)
+      })
+
       test('sales are counted up to the limit that is asked for', async () => {
         for (const id of ['a', 'b', 'c']) {
           await sell(id)
