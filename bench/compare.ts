@@ -44,8 +44,8 @@ export async function compare(contenders: readonly Contender[], { rounds, second
   for (let round = 1; round <= rounds; round += 1) {
     const data = join(folder, `${round}-redirect`)
     redirects.push({
-      bare: await plainRedirect(bare, '/redirect', seconds, `${data}-bare`),
-      service: await plainRedirect(cold, '/buy', seconds, `${data}-service`),
+      bare: await plainRedirect(bare, { path: '/redirect', status: 302 }, seconds, `${data}-bare`),
+      service: await plainRedirect(cold, { path: '/buy', status: 303 }, seconds, `${data}-service`),
     })
     for (const contender of contenders) {
       const measured = await measure(
@@ -131,7 +131,7 @@ interface Redirects {
 
 async function plainRedirect(
   contender: Contender,
-  path: string,
+  { path, status }: { path: string; status: number },
   seconds: number,
   data: string,
 ): Promise<number> {
@@ -141,7 +141,6 @@ async function plainRedirect(
     running.push(upstream)
     const server = await startContender(contender, upstream.port, data)
     running.push(server)
-    const status = contender === bare ? 302 : 303
     const options = { port: server.port, path: () => path, connections: CONNECTIONS, status }
     await load({ ...options, seconds })
     return percentile(await load({ ...options, seconds }), 0.5)

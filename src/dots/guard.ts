@@ -52,6 +52,18 @@ export function callGuard(options: GuardOptions) {
     if (seconds > 0) throw new AppError('dots-paused', { retryAfterSeconds: seconds })
   }
 
+  /** How long a retry waits, in milliseconds; undefined where there is none. Takes it out of the budget. */
+  const delayOfRetry = (
+    { breaker, budget }: (typeof lanes)[Purpose],
+    error: AppError,
+    deadline: number,
+  ): number | undefined => {
+    const delayMs = MIN_RETRY_DELAY_MS + RETRY_SPREAD_MS * random() + pauseMsOf(error)
+    if (clock() + delayMs + MIN_RETRY_MS > deadline) return undefined
+    // If this failure has opened the breaker, the caller gets this error: it says more than `dots-breaker-open`.
+    return breaker.secondsToWait() > 0 || !budget.take() ? undefined : delayMs
+  }
+
   return {
     /** The state of the calls, for `/readyz`. */
     status: () => ({
@@ -115,10 +127,8 @@ export function callGuard(options: GuardOptions) {
               throw error
             }
             if (!isDotsError(error) || !error.kind.retry || call.reason !== undefined) throw error
-            const delayMs = MIN_RETRY_DELAY_MS + RETRY_SPREAD_MS * random() + pauseMsOf(error)
-            if (clock() + delayMs + MIN_RETRY_MS > deadline) throw error
-            // If this failure has opened the breaker, the caller gets this error: it says more than `dots-breaker-open`.
-            if (lane.breaker.secondsToWait() > 0 || !lane.budget.take()) throw error
+            const delayMs = delayOfRetry(lane, error, deadline)
+            if (delayMs === undefined) throw error
             before = error
             // Where the call is aborted meanwhile, the attempt that follows ends at once.
             await delay(delayMs, call)

@@ -81,7 +81,7 @@ export function stepQueue(run: RunSteps) {
         else if ('failure' in outcome) reject(storeErrorOf(outcome.failure))
         else resolve(outcome.result)
       }
-      // Buyers that have just got their answers click again, and what they ask for shares the flush of those that wait.
+      // The first turn sends the answers, the second reads what has come since: buyers who click again share the next flush.
       await turn()
       await turn()
     }

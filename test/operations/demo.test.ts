@@ -5,7 +5,10 @@ import { makeFolder, runServer } from './server-process.ts'
 
 test('the demo takes the port, the catalog and the settings of the look', async () => {
   const port = await freePort()
+  const folder = await makeFolder()
   const env = {
+    // It is killed at the end, and leaves what it has stored.
+    TMPDIR: folder,
     PORT: String(port),
     CATALOG_PATH: resolve('catalog.json'),
     MERCHANT_NAME: 'Käse und Söhne',
@@ -14,7 +17,7 @@ test('the demo takes the port, the catalog and the settings of the look', async 
     LOGO_URL: 'https://shop.example/logo.svg',
     LEGAL_LINKS: 'Impressum=https://shop.example/impressum',
   }
-  const { output } = runServer(env, await makeFolder(), resolve('src/demo.ts'))
+  const { output } = runServer(env, folder, resolve('src/demo.ts'))
   await expect.poll(output, { timeout: 30_000 }).toContain(`http://localhost:${port}/buy/tee-black-m`)
   const page = await (await fetch(`http://127.0.0.1:${port}/`)).text()
   expect(page).toContain('Käse und Söhne')

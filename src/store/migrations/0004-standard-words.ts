@@ -1,5 +1,6 @@
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { runStatements } from './run-statements.ts'
 
 /** The columns that this migration reads and writes. */
 type Tables = {
@@ -52,7 +53,7 @@ const STATEMENTS = [
 
 export const standardWords: Migration = {
   async up(db: Kysely<Tables>) {
-    for (const statement of STATEMENTS) await sql.raw(statement).execute(db)
+    await runStatements(db, STATEMENTS)
     const open = await db
       .selectFrom('checkouts')
       .select(['id', 'created_at', 'expires_at'])

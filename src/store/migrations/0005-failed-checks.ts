@@ -1,5 +1,5 @@
-import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { runStatements } from './run-statements.ts'
 
 const STATEMENTS = [
   'alter table checkouts add column check_failures integer not null default 0',
@@ -9,7 +9,5 @@ const STATEMENTS = [
 ]
 
 export const failedChecks: Migration = {
-  async up(db: Kysely<unknown>) {
-    for (const statement of STATEMENTS) await sql.raw(statement).execute(db)
-  },
+  up: (db) => runStatements(db, STATEMENTS),
 }

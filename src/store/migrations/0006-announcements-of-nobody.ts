@@ -1,5 +1,5 @@
-import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { runStatements } from './run-statements.ts'
 
 const STATEMENTS = [
   'alter table checkouts add column link_uses integer',
@@ -18,7 +18,5 @@ const STATEMENTS = [
 ]
 
 export const announcementsOfNobody: Migration = {
-  async up(db: Kysely<unknown>) {
-    for (const statement of STATEMENTS) await sql.raw(statement).execute(db)
-  },
+  up: (db) => runStatements(db, STATEMENTS),
 }

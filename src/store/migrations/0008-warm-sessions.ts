@@ -1,5 +1,5 @@
-import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { runStatements } from './run-statements.ts'
 
 const STATEMENTS = [
   // One index, in the order in which they are handed out: each row is soon deleted again.
@@ -16,7 +16,5 @@ const STATEMENTS = [
 
 /** Sessions made ahead of their clicks, and the clicks of the last minutes, which say how many are needed. */
 export const warmSessions: Migration = {
-  async up(db: Kysely<unknown>) {
-    for (const statement of STATEMENTS) await sql.raw(statement).execute(db)
-  },
+  up: (db) => runStatements(db, STATEMENTS),
 }

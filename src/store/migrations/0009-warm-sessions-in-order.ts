@@ -1,5 +1,5 @@
-import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { runStatements } from './run-statements.ts'
 
 const STATEMENTS = [
   `create table ordered_warm_sessions (
@@ -14,7 +14,5 @@ const STATEMENTS = [
 
 /** Sessions made ahead lie in the order in which they are handed out: they are taken from one tree instead of two. */
 export const warmSessionsInOrder: Migration = {
-  async up(db: Kysely<unknown>) {
-    for (const statement of STATEMENTS) await sql.raw(statement).execute(db)
-  },
+  up: (db) => runStatements(db, STATEMENTS),
 }
