@@ -2,7 +2,7 @@ import type { Config } from '../config.ts'
 import type { DotsClient } from '../dots/client.ts'
 import { isDotsError, type Log } from '../errors.ts'
 import { newCheckoutId } from '../orders/session-metadata.ts'
-import type { Checkout, OpenedSession, PurchaseKey } from '../store/checkout.ts'
+import { type Checkout, clickValues, type OpenedSession, type PurchaseKey } from '../store/checkout.ts'
 import type { Store } from '../store/open-store.ts'
 import { optional } from '../store/store.ts'
 import type { HandedOut } from '../store/warm-sessions.ts'
@@ -98,12 +98,9 @@ export function checkoutService({ config, dots, store, status, unsaved, warm, no
     const known = await optional(log, 'checkout.not-read', async (): Promise<HandedOut | undefined> => {
       if (offer !== undefined) {
         const metadata = merchantPart(order, offer.ownKeys)
-        return store.warm.handOut({
-          offer: offer.hash,
-          mayHaveOne,
-          checkout: { ...purchase.checkout, metadata, ...key },
-          createdAt: now().toISOString(),
-        })
+        const createdAt = now().toISOString()
+        const click = clickValues({ ...purchase.checkout, metadata, ...key, createdAt })
+        return store.warm.handOut(offer.hash, click, mayHaveOne ? key : undefined)
       }
       return { reused: await checkouts.findReusable(key) }
     })

@@ -120,17 +120,19 @@ export function* signedReadings(exact: LinkText): Generator<LinkText> {
   }
 }
 
+/** Of a link without a query. */
+const NO_PARAMETERS = readParameters([])
+
 /**
  * The parameters of a link without a signature. What is glued to a value is taken from it, and a value at the end of the
  * link, or before what is glued to it, is read without the punctuation behind it where it cannot be used as it is.
  */
 export function readRepaired(pairs: readonly Pair[]): LinkParameters {
   const last = pairs.at(-1)
-  if (last === undefined || pairs.every(isWhole)) {
+  if (last === undefined) return NO_PARAMETERS
+  if (pairs.every(isWhole)) {
     const exact = readParameters(pairs)
-    return last === undefined || canUse(last[0], exact)
-      ? exact
-      : readParameters(pairs.with(-1, usablePart(last)))
+    return canUse(last[0], exact) ? exact : readParameters(pairs.with(-1, usablePart(last)))
   }
   const pieces = pairs.flatMap((pair, index) =>
     isWhole(pair) ? { pair, isEnd: index === pairs.length - 1 } : splitGlued([pair]),

@@ -1,16 +1,17 @@
 import { type Kysely, sql, type Updateable } from 'kysely'
-import type { Checkout, CheckoutState, CheckoutsTable, NewCheckout, PurchaseKey } from './checkout.ts'
+import {
+  type CheckoutState,
+  type CheckoutsTable,
+  type ClickValues,
+  clickRow,
+  type NewRow,
+} from './checkout.ts'
 import { byId, type CheckoutTables } from './checkout-lookups.ts'
 import { prepared, preparedFor } from './rows.ts'
 
 /** `superseded`: the checkout is in a state that does not allow this change (complete is final); nothing was changed. */
 export type RecordOutcome = 'recorded' | 'superseded' | 'unknown-checkout'
 
-/** What is known of a click, and of which browser and purchase it is. */
-export type Click = NewCheckout & Partial<PurchaseKey>
-
-/** A checkout to be written. `createdAt`: ISO 8601. */
-export type NewRow = Click & Pick<Checkout, 'createdAt'> & Partial<Pick<Checkout, 'isHeld'>>
 /** The columns of its outcome. */
 export type RowOutcome = Pick<CheckoutsTable, 'state'> &
   Partial<
@@ -20,23 +21,8 @@ export type RowOutcome = Pick<CheckoutsTable, 'state'> &
     >
   >
 
-/** The row of a checkout. It has the same columns in the same order each time, so that its statement is prepared once. */
-function rowOf(checkout: NewRow, outcome: RowOutcome, now: Date) {
+function outcomeRow(outcome: RowOutcome, now: Date) {
   return {
-    id: checkout.id,
-    items: JSON.stringify(checkout.items),
-    amount_total: checkout.amountTotal,
-    currency: checkout.currency,
-    link: checkout.link,
-    link_id: checkout.linkId,
-    link_uses: checkout.linkUses,
-    client_reference_id: checkout.clientReferenceId,
-    customer_email: checkout.customerEmail,
-    metadata: JSON.stringify(checkout.metadata),
-    browser_id: checkout.browserId ?? null,
-    purchase_hash: checkout.purchaseHash ?? null,
-    created_at: checkout.createdAt,
-    is_held: Number(checkout.isHeld ?? false),
     updated_at: now.toISOString(),
     state: outcome.state,
     failure: outcome.failure ?? null,
@@ -62,7 +48,8 @@ export const PROOF: NewRow = {
   metadata: {},
   createdAt: '',
 }
-const COLUMNS = Object.keys(rowOf(PROOF, { state: 'open' }, new Date(0)))
+/** In the same order each time, so that a statement is prepared once. */
+const COLUMNS = ['id', ...Object.keys({ ...clickRow(PROOF), ...outcomeRow({ state: 'open' }, new Date(0)) })]
 
 function insertInto(values: readonly unknown[]) {
   return sql`insert into checkouts (${sql.raw(COLUMNS.join())}) values (${sql.join(values)})`
@@ -83,12 +70,13 @@ export const replaceUnlessEnded = prepared((_db: Kysely<CheckoutTables>, ...valu
 /** Writes a row; false where one with its id has kept it from being written. */
 export async function insertCheckout(
   db: Kysely<CheckoutTables>,
-  checkout: NewRow,
+  id: string,
+  click: ClickValues,
   outcome: RowOutcome,
   statement: typeof unlessKnown,
   now: Date,
 ): Promise<boolean> {
-  const { numAffectedRows } = await statement(db, ...Object.values(rowOf(checkout, outcome, now)))
+  const { numAffectedRows } = await statement(db, id, ...click, ...Object.values(outcomeRow(outcome, now)))
   return numAffectedRows === 1n
 }
 

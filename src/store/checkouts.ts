@@ -2,17 +2,20 @@ import { type Kysely, sql } from 'kysely'
 import {
   type Checkout,
   type CheckoutFlag,
+  type Click,
+  clickValues,
+  type NewRow,
   type OpenedSession,
   openedRow,
   type PurchaseKey,
 } from './checkout.ts'
 import { type CheckoutTables, checkoutLookups, reusableCheckout } from './checkout-lookups.ts'
 import {
-  type Click,
   insertCheckout,
   moveCheckout,
   PROOF,
   type RecordOutcome,
+  type RowOutcome,
   replaceUnlessEnded,
   unlessKnown,
 } from './checkout-writes.ts'
@@ -51,9 +54,8 @@ const boughtCart = prepared((db: Kysely<CheckoutTables>, browserId: string, boug
 
 /** The checkouts. Each transition is one conditional update, so of two callers at the same time only one makes it. */
 export function checkoutQueries(db: Kysely<CheckoutTables>, now: () => Date) {
-  type Insert = Parameters<typeof insertCheckout>
-  const insert = (record: Insert[1], more: Insert[2], statement: Insert[3]) =>
-    insertCheckout(db, record, more, statement, now())
+  const insert = (record: NewRow, outcome: RowOutcome, statement: typeof unlessKnown) =>
+    insertCheckout(db, record.id, clickValues(record), outcome, statement, now())
 
   return {
     ...checkoutLookups(db),

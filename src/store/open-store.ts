@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { type Opened, PING, type QueryNames, type RunSteps, stepQueue } from './steps.ts'
+import { type Opened, PING, type QueryNames, type RunSteps, type Step, stepQueue } from './steps.ts'
 import { StoreError, type StoreOptions } from './store.ts'
 import type { TableQueries } from './tables.ts'
 import { openInThread } from './thread.ts'
@@ -48,7 +48,7 @@ export async function openStore(databaseUrl: string, options: StoreOptions = {})
 
   function call(table: string, query: string, parameters: readonly unknown[]): Promise<unknown> {
     if (isClosed) return Promise.reject(new StoreError('DATABASE_CLOSED'))
-    const step = { table, query, parameters, at: now().getTime() }
+    const step: Step = [table, query, now().getTime(), parameters]
     if (!isShared || READS_MUCH[table]?.includes(query) !== true) return steps.call(step)
     // One that could not be opened is opened again by the next query.
     reader ??= openReader().catch((error: unknown) => {

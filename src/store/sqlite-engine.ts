@@ -55,7 +55,7 @@ export function sqliteEngine(
   )
   const execute = (text: string) => control.get(text)?.run()
 
-  async function call({ table, query, parameters, at: time }: Step): Promise<unknown> {
+  async function call([table, query, time, parameters]: Step): Promise<unknown> {
     at = time
     return tables[table]?.[query]?.(...(parameters as never[]))
   }
@@ -112,7 +112,7 @@ export function sqliteEngine(
   async function run(steps: readonly Step[], waitedMs: number): Promise<Outcome[]> {
     const giveUpAt = performance.now() + LOCK_TIMEOUT_MS - waitedMs
     const outcomes = new Map<Step, Outcome>()
-    let left = steps.filter(({ table }) => table !== PING.table)
+    let left = steps.filter(([table]) => table !== PING.table)
     if (left.length > 0) left = [...(await transaction(left, 'begin', outcomes))]
     while (left.length > 0) {
       if (performance.now() > giveUpAt) {
@@ -123,12 +123,15 @@ export function sqliteEngine(
       left = [...(await transaction(left, 'begin immediate', outcomes))]
     }
     // Not in the transaction of the others: a ping has to see whether one can be committed.
-    for (const step of steps) if (step.table === PING.table) outcomes.set(step, await ping(step.at))
+    for (const step of steps) {
+      const [table, , time] = step
+      if (table === PING.table) outcomes.set(step, await ping(time))
+    }
     return steps.map((step) => outcomes.get(step) ?? { failure: failureOf(new StoreError('STORE_BUG')) })
   }
 
   const proveWrite = writeCheck(async (time) => {
-    const step = { table: 'checkouts', query: 'proveWrite', parameters: [], at: time }
+    const step: Step = ['checkouts', 'proveWrite', time, []]
     // It waits for no lock: the next ping comes soon.
     const [outcome] = await run([step], LOCK_TIMEOUT_MS)
     if (outcome !== undefined && 'failure' in outcome) throw storeErrorOf(outcome.failure)

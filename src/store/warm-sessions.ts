@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely'
 import Type, { type Static } from 'typebox'
-import { type Checkout, openedRow, type PurchaseKey } from './checkout.ts'
+import { type Checkout, type ClickValues, openedRow, type PurchaseKey } from './checkout.ts'
 import { type CheckoutTables, reusableCheckout } from './checkout-lookups.ts'
-import { type Click, insertCheckout, unlessKnown } from './checkout-writes.ts'
+import { insertCheckout, unlessKnown } from './checkout-writes.ts'
 import { deleteSome, prepared, type Row, rowReader } from './rows.ts'
 import { MAX_ROWS } from './store.ts'
 
@@ -37,22 +37,20 @@ export interface WarmStock {
   count: number
 }
 
-/** A click that may get a warm session. `createdAt`: ISO 8601. */
-export interface WarmClick {
-  offer: string
-  /** The browser may have a live checkout for the purchase already: it gets that one again. */
-  mayHaveOne: boolean
-  checkout: Omit<Click, 'id'> & PurchaseKey
-  createdAt: string
-}
-
 /** What a click got: the browser's own live checkout, or a session that was made ahead, with the id of its checkout. */
 export interface HandedOut {
   reused?: Checkout
   taken?: { id: string; checkoutUrl: string }
 }
 
-const readWarm = rowReader(WarmSessionSchema)
+const TakenSchema = Type.Pick(WarmSessionSchema, [
+  'id',
+  'sessionId',
+  'paymentIntentId',
+  'checkoutUrl',
+  'expiresAt',
+])
+const readTaken = rowReader(TakenSchema)
 
 /** A session from further ahead than the clocks of two processes differ was made under a wrong clock. */
 const MAX_AHEAD_MS = 60_000
@@ -61,8 +59,9 @@ const MINUTE_LENGTH = '2026-01-31T12:00'.length
 const taken = prepared((_db: Kysely<WarmTables>, offer: string, at: string, latest: string) => {
   const oldest = sql`select usable_until, id from warm_sessions where offer = ${offer} and usable_until > ${at}
     and created_at <= ${latest} order by usable_until limit 1`
-  return sql<Row<WarmSession>>`delete from warm_sessions
-    where offer = ${offer} and (usable_until, id) = (${oldest}) returning *`
+  return sql<Row<Static<typeof TakenSchema>>>`delete from warm_sessions
+    where offer = ${offer} and (usable_until, id) = (${oldest})
+    returning id, session_id, payment_intent_id, checkout_url, expires_at`
 })
 
 /** Sessions made ahead, and the clicks that tell how many are needed. */
@@ -90,16 +89,18 @@ export function warmQueries(db: Kysely<WarmTables>, now: () => Date) {
     /**
      * Hands out a session for a click: one statement takes it from the others, so nobody else gets it, and its checkout is
      * written in the same transaction. Undefined where there is none.
+     *
+     * `mayHave`: the browser may have a live checkout for this purchase, and gets that one again.
      */
-    async handOut({ offer, mayHaveOne, checkout, createdAt }: WarmClick): Promise<HandedOut | undefined> {
-      const reused = mayHaveOne ? await reusableCheckout(db, checkout, now()) : undefined
+    async handOut(offer: string, click: ClickValues, mayHave?: PurchaseKey): Promise<HandedOut | undefined> {
+      const reused = mayHave && (await reusableCheckout(db, mayHave, now()))
       if (reused !== undefined) return { reused }
       const at = now()
       const times = [at.toISOString(), latest()] as const
       for (;;) {
         const { rows } = await taken(db, offer, ...times)
         if (rows[0] === undefined) return undefined
-        const { id, sessionId, paymentIntentId, checkoutUrl, expiresAt } = readWarm(rows[0])
+        const { id, sessionId, paymentIntentId, checkoutUrl, expiresAt } = readTaken(rows[0])
         const session = {
           sessionId: sessionId ?? undefined,
           paymentIntentId: paymentIntentId ?? undefined,
@@ -108,7 +109,7 @@ export function warmQueries(db: Kysely<WarmTables>, now: () => Date) {
         }
         const opened = openedRow(session, at)
         // A database that was put back from a copy may have sessions that were handed out before.
-        if (await insertCheckout(db, { id, ...checkout, createdAt }, opened, unlessKnown, at)) {
+        if (await insertCheckout(db, id, click, opened, unlessKnown, at)) {
           return { taken: { id, checkoutUrl } }
         }
       }

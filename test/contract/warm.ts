@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { clickValues } from '../../src/store/checkout.ts'
 import type { Store } from '../../src/store/open-store.ts'
 import { completion, EARLY, NEW_CHECKOUT, type StoreUnderTest } from './store.ts'
 
@@ -33,7 +34,11 @@ export function warmContract(
       })
     const handOut = (offer = 'offer-1', mayHaveOne = false) => {
       const { id: _id, ...checkout } = NEW_CHECKOUT
-      return store.warm.handOut({ offer, mayHaveOne, checkout: { ...checkout, ...KEY }, createdAt: at(1) })
+      return store.warm.handOut(
+        offer,
+        clickValues({ ...checkout, ...KEY, createdAt: at(1) }),
+        mayHaveOne ? KEY : undefined,
+      )
     }
 
     test('each is handed out once, and becomes an open checkout', async () => {

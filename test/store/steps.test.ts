@@ -4,16 +4,16 @@ import { optional, StoreError } from '../../src/store/store.ts'
 
 const failure = new StoreError('SQLITE_FULL', undefined)
 
-const step = (query: string): Step => ({ table: 'checkouts', query, parameters: [], at: 0 })
+const step = (query: string): Step => ['checkouts', query, 0, []]
 
 /** A queue whose groups end when `end` is called; each step results in its own name. */
 function heldQueue() {
   const groups: string[][] = []
   let ends: (() => void)[] = []
   const run: RunSteps = async (steps) => {
-    groups.push(steps.map(({ query }) => query))
+    groups.push(steps.map(([, query]) => query))
     await new Promise<void>((resolve) => ends.push(resolve))
-    return steps.map(({ query }) =>
+    return steps.map(([, query]) =>
       query === 'bad' ? { failure: failureOf(failure) } : { result: `${query} is done` },
     )
   }
