@@ -120,7 +120,7 @@ export function* signedReadings(exact: LinkText): Generator<LinkText> {
   }
 }
 
-/** Of a link without a query. */
+/** Most links have no query. They share this object, which nothing changes. */
 const NO_PARAMETERS = readParameters([])
 
 /**

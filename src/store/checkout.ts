@@ -90,7 +90,8 @@ export type Click = NewCheckout & Partial<PurchaseKey>
 
 /** A checkout to be written. `createdAt`: ISO 8601. */
 export type NewRow = Click & Pick<Checkout, 'createdAt'> & Partial<Pick<Checkout, 'isHeld'>>
-/** What is known of a click before its session. It has the same columns in the same order each time. */
+
+/** The columns of a click that are known before its session, always the same in the same order. */
 export function clickRow(checkout: Omit<NewRow, 'id'>) {
   return {
     items: JSON.stringify(checkout.items),
@@ -109,13 +110,13 @@ export function clickRow(checkout: Omit<NewRow, 'id'>) {
   } satisfies Partial<CheckoutsTable>
 }
 
-/**
- * What is known of a click before its session, as values of its row. A flat list, because an object in an object costs more
- * on its way to the database's thread than the step itself.
- */
+/** Made by {@link clickValues}, and by nothing else. */
 export type ClickValues = readonly (string | number | null)[]
 
-/** @see ClickValues */
+/**
+ * The values of {@link clickRow}, in its order. As a flat list they reach the database's thread in less than half of the time
+ * that nested objects take.
+ */
 export function clickValues(checkout: Omit<NewRow, 'id'>): ClickValues {
   return Object.values(clickRow(checkout))
 }
